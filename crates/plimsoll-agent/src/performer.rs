@@ -1,0 +1,302 @@
+//! Performs commands, each at most once, only on what it was meant for, one at a time for each
+//! service. What is to be done stands in the command; nothing is chosen here.
+//!
+//! Used by `orders`, which gets commands from the server, and `local_socket`, whose deploys wait
+//! for the same locks.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_act::lease::LeaseBook;
+use plimsoll_act::performed::{Begin, Performed};
+use plimsoll_act::supervisor::{ReplaceError, ReplicaStatus, Supervisor};
+use plimsoll_model::{
+    Action, Command, InstanceName, Measured, Reach, Receipt, ReceiptResult, ServiceName, Version,
+};
+use plimsoll_wire::local::LocalReplica;
+use tokio::sync::{Mutex, Notify};
+
+use crate::clock;
+use crate::commands::CommandsError;
+use crate::reach;
+use crate::runtime_acts::RuntimeActs;
+
+/// How long a version may take until it is ready; then the old one is started again. A JVM on a
+/// busy machine with two cores needs ten seconds.
+pub(crate) const READY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Everything that this agent can act with.
+#[derive(Debug)]
+pub(crate) struct Performer {
+    supervisor: Option<Supervisor>,
+    leases: LeaseBook,
+    pub(crate) performed: Performed,
+    runtimes: RuntimeActs,
+    /// One for each service of the fleet.
+    locks: BTreeMap<ServiceName, Arc<Mutex<()>>>,
+    /// There is a receipt to report, or the reach has changed.
+    pub(crate) news: Notify,
+}
+
+/// What came of an act, before it has its times.
+type Acted = Result<Measured, ReceiptResult>;
+
+impl Performer {
+    pub(crate) fn open(
+        folder: &Path,
+        supervisor: Option<Supervisor>,
+    ) -> Result<Self, CommandsError> {
+        let now = clock::now();
+        let leases = LeaseBook::open(folder, now)?;
+        let performed = Performed::open(folder, now)?;
+        let replicas = supervisor.as_ref().map(Supervisor::status).unwrap_or_default();
+        let locks = replicas.into_iter().map(|replica| (replica.service, Arc::default()));
+        Ok(Self {
+            locks: locks.collect(),
+            supervisor,
+            leases,
+            performed,
+            runtimes: RuntimeActs::default(),
+            news: Notify::new(),
+        })
+    }
+
+    pub(crate) fn reach(&self) -> Vec<Reach> {
+        let Some(supervisor) = &self.supervisor else { return Vec::new() };
+        let without_groups = supervisor.without_groups().map(ToString::to_string);
+        reach::reach(&supervisor.status(), &without_groups, &self.runtimes)
+    }
+
+    /// Performs the command, unless it was begun before, and keeps its receipt for the server.
+    pub(crate) async fn perform(&self, command: Command) {
+        let lock = self.locks.get(&command.service);
+        let _alone = match lock {
+            Some(lock) => Some(lock.lock().await),
+            None => None,
+        };
+        let started_at = clock::now();
+        match self.performed.begin(&command, started_at) {
+            Ok(Begin::Now) => {}
+            Ok(Begin::Running | Begin::Ended) => return self.news.notify_one(),
+            Err(error) => {
+                let (id, why) = (&command.id, in_words(&error));
+                return tracing::error!(%id, why, "a command is not performed, as it cannot be \
+                                        written down; the server repeats it");
+            }
+        }
+        tracing::info!(id = %command.id, instance = %command.instance,
+            action = command.action.name(), reason = command.reason, "performing");
+        let result = match self.act(&command).await {
+            Ok(measured) => ReceiptResult::Done(measured),
+            Err(result) => result,
+        };
+        self.keep(&Receipt {
+            command: command.id,
+            service: command.service,
+            instance: command.instance,
+            action: command.action,
+            started_at,
+            ended_at: clock::now(),
+            result,
+        });
+    }
+
+    /// Every path below has its own deadline: the runtimes' patience, the supervisor's deadline,
+    /// the time limit of a write.
+    async fn act(&self, command: &Command) -> Acted {
+        let supervisor =
+            self.supervisor.as_ref().ok_or_else(|| refused("it supervises nothing"))?;
+        let replica = guard(command, supervisor.status_of(&command.instance))?;
+        match &command.action {
+            Action::CollectGarbage => {
+                let pid = running(&replica)?;
+                let collected = self.runtimes.collect_garbage(&replica.instance, pid).await;
+                collected.map_err(ReceiptResult::Failed)
+            }
+            Action::CaptureHistogram => {
+                let pid = running(&replica)?;
+                let counted = self.runtimes.count_types(&replica.instance, pid).await;
+                counted.map_err(ReceiptResult::Failed)
+            }
+            Action::SetMemoryHigh(_) | Action::SetSoftLimit(_) => {
+                self.limit(command, &replica).await
+            }
+            Action::Restart => self.replace(supervisor, command, &replica.version).await,
+            Action::RunVersion(version) => self.replace(supervisor, command, version).await,
+        }
+    }
+
+    async fn limit(&self, command: &Command, replica: &ReplicaStatus) -> Acted {
+        let group = replica.group.as_ref().ok_or_else(|| refused("it has no cgroup of its own"))?;
+        let limited = self.leases.limit(command, group).await;
+        limited.map_err(|error| match error.changed_nothing() {
+            true => refused(&error.to_string()),
+            false => ReceiptResult::Failed(error.to_string()),
+        })
+    }
+
+    async fn replace(
+        &self,
+        supervisor: &Supervisor,
+        command: &Command,
+        version: &Version,
+    ) -> Acted {
+        if command.lease.is_some() {
+            return Err(refused("a lease cannot bring back a process that was stopped"));
+        }
+        match supervisor.replace(&command.instance, version, READY_DEADLINE).await {
+            Ok(replaced) => Ok(Measured::Replaced {
+                version: Some(replaced.version),
+                ready_after: replaced.ready_after,
+            }),
+            Err(
+                error @ (ReplaceError::UnknownInstance(_) | ReplaceError::UnknownVersion { .. }),
+            ) => Err(refused(&error.to_string())),
+            Err(
+                error @ (ReplaceError::BroughtBack { .. }
+                | ReplaceError::Down { .. }
+                | ReplaceError::Stopping),
+            ) => Err(ReceiptResult::Failed(error.to_string())),
+        }
+    }
+
+    /// Starts the fleet, if there is one; what did not come up is logged, and tried again later.
+    pub(crate) async fn start(&self) {
+        let Some(supervisor) = &self.supervisor else { return };
+        for (instance, why) in supervisor.start_all(READY_DEADLINE).await {
+            tracing::error!(%instance, why, "a replica did not come up");
+        }
+        self.news.notify_one();
+    }
+
+    /// Rolls the replicas of a service to a version, one after another, each ready before the
+    /// next, as a deploy pipeline would.
+    pub(crate) async fn deploy(
+        &self,
+        service: &ServiceName,
+        version: &Version,
+    ) -> Result<(), String> {
+        let unknown = || format!("no service `{service}` is supervised here");
+        let supervisor = self.supervisor.as_ref().ok_or_else(unknown)?;
+        let _alone = self.locks.get(service).ok_or_else(unknown)?.lock().await;
+        let mut moved: Vec<InstanceName> = Vec::new();
+        for replica in supervisor.status().iter().filter(|replica| replica.service == *service) {
+            let instance = &replica.instance;
+            let replaced = supervisor.replace(instance, version, READY_DEADLINE).await;
+            self.news.notify_one();
+            if let Err(error) = replaced {
+                let moved = moved.iter().map(InstanceName::as_str).collect::<Vec<_>>();
+                return Err(format!(
+                    "{instance}: {error}; on {version} are now: [{}]",
+                    moved.join(", ")
+                ));
+            }
+            moved.push(instance.clone());
+        }
+        Ok(())
+    }
+
+    /// Undoes the leases that have ended.
+    pub(crate) async fn undo_ended(&self) {
+        self.leases.undo_ended(|receipt| self.keep(receipt)).await;
+    }
+
+    /// Undoes all leases and ends the fleet.
+    pub(crate) async fn stop(&self) {
+        self.leases.undo_all(|receipt| self.keep(receipt)).await;
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stop_all().await;
+        }
+    }
+
+    pub(crate) fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.locks.keys()
+    }
+
+    pub(crate) fn status(&self) -> Vec<LocalReplica> {
+        let replicas = self.supervisor.as_ref().map(Supervisor::status).unwrap_or_default();
+        replicas.into_iter().map(local).collect()
+    }
+
+    fn keep(&self, receipt: &Receipt) {
+        tracing::info!(id = %receipt.command, result = ?kind(&receipt.result), "receipt");
+        if let Err(error) = self.performed.add(receipt) {
+            // The server learns after a restart of the agent that this command has no receipt.
+            tracing::error!(id = %receipt.command, why = in_words(&error), "a receipt is lost");
+        }
+        self.news.notify_one();
+    }
+}
+
+/// The command is for what runs, or it is refused with what does.
+fn guard(command: &Command, found: Option<ReplicaStatus>) -> Result<ReplicaStatus, ReceiptResult> {
+    let (service, instance) = (&command.service, &command.instance);
+    let Some(replica) = found.filter(|replica| replica.service == *service) else {
+        return Err(refused(&format!("no {instance} of {service} is supervised here")));
+    };
+    match &command.version {
+        Some(version) if *version != replica.version => {
+            let runs = &replica.version;
+            let text = format!("{instance} runs {runs} by now, and this was meant for {version}");
+            Err(refused(&text))
+        }
+        Some(_) | None => Ok(replica),
+    }
+}
+
+fn running(replica: &ReplicaStatus) -> Result<u32, ReceiptResult> {
+    replica.pid.ok_or_else(|| refused(&format!("{} does not run now", replica.instance)))
+}
+
+fn refused(why: &str) -> ReceiptResult {
+    ReceiptResult::Refused(why.to_owned())
+}
+
+fn kind(result: &ReceiptResult) -> &'static str {
+    match result {
+        ReceiptResult::Done(_) => "done",
+        ReceiptResult::Refused(_) => "refused",
+        ReceiptResult::Failed(_) => "failed",
+        ReceiptResult::Undone(_) => "undone",
+    }
+}
+
+fn local(replica: ReplicaStatus) -> LocalReplica {
+    use plimsoll_act::supervisor::ReplicaState;
+    let state = match replica.state {
+        ReplicaState::Stopped => "stopped",
+        ReplicaState::Starting => "starting",
+        ReplicaState::Ready => "ready",
+        ReplicaState::Waiting => "waiting",
+        ReplicaState::GivenUp => "given_up",
+    };
+    LocalReplica {
+        service: replica.service.to_string(),
+        instance: replica.instance.to_string(),
+        version: replica.version.to_string(),
+        port: replica.port,
+        state: state.to_owned(),
+        pid: replica.pid,
+        crash_restarts: replica.crash_restarts,
+        last_exit: replica.last_exit,
+        cgroup: replica.group.map(|group| group.folder),
+    }
+}
+
+/// An error with all that it came from, in one line for a person.
+pub(crate) fn in_words(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        source = inner.source();
+    }
+    text
+}

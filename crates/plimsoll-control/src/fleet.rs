@@ -1,0 +1,89 @@
+//! The histories of all services, within their bounds.
+
+use std::collections::BTreeMap;
+
+use plimsoll_model::{
+    Change, InstanceName, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory, ServiceName,
+    Timestamp, Version,
+};
+
+/// Changes kept of one service: a year of daily deploys.
+const CHANGES_MAX: usize = 400;
+
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    histories: BTreeMap<ServiceName, ServiceHistory>,
+    limit: SeriesLimit,
+    services_max: usize,
+    pub(crate) refused: u64,
+}
+
+impl Fleet {
+    pub(crate) const fn new(limit: SeriesLimit, services_max: usize) -> Self {
+        Self { histories: BTreeMap::new(), limit, services_max, refused: 0 }
+    }
+
+    pub(crate) fn record(&mut self, reading: &Reading) {
+        let limit = self.limit;
+        match self.open(&reading.service) {
+            Some(history) => history.record(reading, limit),
+            None => self.refused += 1,
+        }
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        match self.open(&change.service) {
+            Some(history) => {
+                history.change(change);
+                if history.changes.len() > CHANGES_MAX {
+                    history.changes.remove(0);
+                }
+            }
+            None => self.refused += 1,
+        }
+    }
+
+    pub(crate) fn history(&self, service: &ServiceName) -> Option<&ServiceHistory> {
+        self.histories.get(service)
+    }
+
+    pub(crate) fn histories(&self) -> impl Iterator<Item = &ServiceHistory> {
+        self.histories.values()
+    }
+
+    fn open(&mut self, service: &ServiceName) -> Option<&mut ServiceHistory> {
+        if !self.histories.contains_key(service) {
+            if self.histories.len() >= self.services_max {
+                return None;
+            }
+            self.histories.insert(service.clone(), ServiceHistory::new(service.clone()));
+        }
+        self.histories.get_mut(service)
+    }
+}
+
+/// The present life of an instance.
+pub(crate) fn current_life<'a>(
+    history: &'a ServiceHistory,
+    instance: &InstanceName,
+) -> Option<&'a Life> {
+    history.lives.iter().rev().find(|life| life.instance == *instance)
+}
+
+/// The samples of one metric of a life from a moment on.
+pub(crate) fn samples_from(life: &Life, metric: Metric, from: Timestamp) -> &[Sample] {
+    let series = life.series(metric);
+    series.map_or(&[], |series| series.between(from, Timestamp::from_millis(i64::MAX)))
+}
+
+/// What the instances ran before `version` came: the newest other version among lives that began
+/// before the first life of it.
+pub(crate) fn version_before<'a>(
+    history: &'a ServiceHistory,
+    version: &Version,
+) -> Option<&'a Version> {
+    let ran = |life: &Life| life.version.as_ref() == Some(version);
+    let first = history.lives.iter().filter(|life| ran(life)).map(|life| life.started_at).min()?;
+    let earlier = history.lives.iter().filter(|life| !ran(life) && life.started_at < first);
+    earlier.max_by_key(|life| life.last_seen()).and_then(|life| life.version.as_ref())
+}

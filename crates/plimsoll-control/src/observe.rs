@@ -1,0 +1,90 @@
+//! Assessing every service, and telling when a verdict has changed.
+
+use std::collections::BTreeMap;
+
+use plimsoll_model::{Assessment, JournalDraft, JournalKind, ServiceName, Timestamp, Verdict};
+
+use crate::settings::Settings;
+use crate::state::State;
+use crate::step::Effect;
+
+/// The newest assessment of each service, and for how long it has said the same.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts {
+    by_service: BTreeMap<ServiceName, Standing>,
+    assessed_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    latest: Assessment,
+    /// Assessments in a row that said `leaking` with enough confidence.
+    leaking_in_a_row: u32,
+}
+
+impl Verdicts {
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &Assessment> {
+        self.by_service.values().map(|standing| &standing.latest)
+    }
+
+    pub(crate) fn of(&self, service: &ServiceName) -> Option<&Assessment> {
+        self.by_service.get(service).map(|standing| &standing.latest)
+    }
+
+    /// Assessments that have said `leaking` often enough in a row to be followed up.
+    pub(crate) fn settled<'a>(
+        &'a self,
+        settings: &'a Settings,
+    ) -> impl Iterator<Item = &'a Assessment> {
+        let settled = |standing: &&Standing| standing.leaking_in_a_row >= settings.open_after;
+        self.by_service.values().filter(settled).map(|standing| &standing.latest)
+    }
+
+    fn put(&mut self, assessment: Assessment, settings: &Settings) -> Option<Effect> {
+        let sure = assessment.verdict == Verdict::Leaking
+            && assessment.confidence >= settings.open_confidence;
+        let before = self.by_service.get(&assessment.service);
+        let changed = before.is_none_or(|before| {
+            (before.latest.verdict, before.latest.cause) != (assessment.verdict, assessment.cause)
+        });
+        let run = before.map_or(0, |before| before.leaking_in_a_row);
+        let leaking_in_a_row = if sure { run.saturating_add(1) } else { 0 };
+        let effect = changed.then(|| Effect::Record(verdict_changed(&assessment)));
+        let standing = Standing { latest: assessment, leaking_in_a_row };
+        self.by_service.insert(standing.latest.service.clone(), standing);
+        effect
+    }
+}
+
+/// Assesses all services when the last round is long enough ago.
+pub(crate) fn observe(state: &mut State, now: Timestamp) -> Vec<Effect> {
+    let due = state.verdicts.assessed_at.is_none_or(|at| {
+        let since = now.since(at);
+        since >= state.settings.assess_every || since.as_millis() < 0
+    });
+    if !due {
+        return Vec::new();
+    }
+    state.verdicts.assessed_at = Some(now);
+    let State { fleet, verdicts, settings, .. } = state;
+    let assessed = fleet.histories().map(|history| plimsoll_detect::assess(history, now));
+    assessed.filter_map(|assessment| verdicts.put(assessment, settings)).collect()
+}
+
+fn verdict_changed(assessment: &Assessment) -> JournalDraft {
+    JournalDraft {
+        kind: JournalKind::VerdictChanged,
+        who: "plimsoll/detect".into(),
+        incident: None,
+        plan: None,
+        what: format!("{} is {} ({})", assessment.service, assessment.verdict, assessment.cause),
+        why: assessment.reason.clone(),
+        facts: vec![
+            ("confidence".into(), format!("{:.4}", assessment.confidence)),
+            (
+                "assessment".into(),
+                plimsoll_wire::digest::evidence_digest(assessment, None).to_string(),
+            ),
+        ],
+    }
+}

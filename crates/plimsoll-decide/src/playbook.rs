@@ -1,0 +1,241 @@
+//! The built-in playbooks, and the choice between a plan and doing nothing.
+
+use plimsoll_model::{
+    Ability, Action, Cause, Draft, Expectation, Guard, InstanceName, Metric, Phase, Reach,
+    RiskClass, Step, StepAction, Verdict, Version,
+};
+
+use crate::contain::contain;
+use crate::policy::{Playbook, Policy};
+use crate::situation::Situation;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    Plan(Box<Draft>),
+    /// Nothing is done, and the reason says what a person can do instead.
+    Nothing {
+        reason: String,
+    },
+}
+
+/// The smallest safe answer to the incident as it stands.
+pub fn decide(situation: &Situation<'_>, policy: &Policy) -> Decision {
+    match objection(situation, policy) {
+        Some(reason) => Decision::Nothing { reason },
+        None => match policy.playbook {
+            Playbook::RollBack => roll_back(situation, policy),
+            Playbook::RestartOnly => restart_only(situation, policy),
+        },
+    }
+}
+
+/// Why no playbook applies, whichever is preferred.
+fn objection(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
+    let assessment = situation.assessment;
+    if assessment.verdict != Verdict::Leaking {
+        return Some(format!("the verdict is {} by now: nothing to remedy", assessment.verdict));
+    }
+    if assessment.confidence < policy.confidence_min {
+        return Some(format!(
+            "confidence {:.2} is below {:.2}: watch on, or decide by hand",
+            assessment.confidence, policy.confidence_min
+        ));
+    }
+    if situation.affected().next().is_none() {
+        return Some(format!(
+            "no agent reaches a replica of {}: start one on its node",
+            assessment.service
+        ));
+    }
+    if assessment.cause == Cause::Heap {
+        return unexplained(situation, policy);
+    }
+    None
+}
+
+fn unexplained(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
+    let top = situation.diagnosis?.top()?;
+    (top.group_share < policy.explained_share_min).then(|| {
+        format!(
+            "the growing class {} explains {:.0} % of the growth, {:.0} % are needed: capture a \
+             heap dump and look",
+            top.name,
+            top.group_share * 100.0,
+            policy.explained_share_min * 100.0
+        )
+    })
+}
+
+fn roll_back(situation: &Situation<'_>, policy: &Policy) -> Decision {
+    let Some(previous) = rollback_version(situation) else {
+        return Decision::Nothing { reason: no_rollback(situation) };
+    };
+    let action = Action::RunVersion(previous.clone());
+    let treated = match reachable(situation, action.needs()) {
+        Ok(treated) => treated,
+        Err(reason) => return Decision::Nothing { reason },
+    };
+    let why = match &situation.assessment.suspected_change {
+        Some(change) => format!("it leaks since the {} at {}", change.kind, what(change)),
+        None => "it leaks".into(),
+    };
+    let (contain, missing) = contain(situation, policy);
+    let mut steps = guards(policy);
+    steps.extend(contain);
+    steps.extend(replace_one_by_one(&treated, &action, RiskClass::R4, &why));
+    // The last replica stays untreated until the others are seen flat beside it: a comparison at
+    // the same load and time says more than one with the past.
+    if treated.len() > 1 {
+        let watch = situation.watch;
+        let compare = Step {
+            phase: Phase::Remediate,
+            action: StepAction::Compare { watch },
+            risk: RiskClass::R0,
+            optional: false,
+            reason: format!(
+                "{} replicas treated, one still leaking beside them",
+                treated.len() - 1
+            ),
+        };
+        steps.insert(steps.len() - 1, compare);
+    }
+    steps.push(judge(situation));
+    let promise = format!("the floor of every replica on {previous} is flat");
+    let reason = sentence(&format!("put back {previous}, {why}"), &missing);
+    Decision::Plan(draft(situation, policy, Drafted { treated, steps, promise, reason }).into())
+}
+
+fn restart_only(situation: &Situation<'_>, policy: &Policy) -> Decision {
+    let treated = match reachable(situation, Ability::Restart) {
+        Ok(treated) => treated,
+        Err(reason) => return Decision::Nothing { reason },
+    };
+    let why = "a restart gives back what is held, and cures nothing";
+    let (contain, missing) = contain(situation, policy);
+    let mut steps = guards(policy);
+    steps.extend(contain);
+    steps.extend(replace_one_by_one(&treated, &Action::Restart, RiskClass::R3, why));
+    steps.push(judge(situation));
+    let promise = "the floor of every restarted replica is flat".into();
+    let reason = sentence("restart the leaking replicas one at a time", &missing);
+    Decision::Plan(draft(situation, policy, Drafted { treated, steps, promise, reason }).into())
+}
+
+/// What ran before the change that is to blame, if a deploy is to blame.
+fn rollback_version<'a>(situation: &Situation<'a>) -> Option<&'a Version> {
+    situation.assessment.suspected_change.as_ref()?;
+    situation.previous_version.filter(|previous| Some(*previous) != situation.leaking_version())
+}
+
+fn no_rollback(situation: &Situation<'_>) -> String {
+    let assessment = situation.assessment;
+    match &assessment.suspected_change {
+        None => format!(
+            "no change fits the onset of the leak in {}: nothing to undo; restart by hand before \
+             the limit is reached",
+            assessment.service
+        ),
+        Some(change) => format!(
+            "the {} at {} fits the onset, and no actuator can undo it here: undo it by hand",
+            change.kind,
+            what(change)
+        ),
+    }
+}
+
+fn what(change: &plimsoll_model::Change) -> String {
+    match &change.version {
+        Some(version) => version.to_string(),
+        None => change.attributes.get("key").cloned().unwrap_or_else(|| change.service.to_string()),
+    }
+}
+
+/// The affected instances that the ability reaches; all of them must be in reach, because half a
+/// rollback leaves two versions and no owner of the rest.
+fn reachable(situation: &Situation<'_>, ability: Ability) -> Result<Vec<InstanceName>, String> {
+    let able = |reach: &&Reach| reach.can(ability);
+    let treated: Vec<_> = situation.affected().filter(able).map(|r| r.instance.clone()).collect();
+    if treated.len() == situation.assessment.instances.len() {
+        return Ok(treated);
+    }
+    let beyond = situation.assessment.instances.iter().find(|name| !treated.contains(name));
+    let beyond = beyond.map_or_else(String::new, ToString::to_string);
+    Err(format!("{} is not possible on {beyond}: act there by hand", ability.name()))
+}
+
+fn guards(policy: &Policy) -> Vec<Step> {
+    let guard = |guard, reason: &str| Step {
+        phase: Phase::Guard,
+        action: StepAction::Check(guard),
+        risk: RiskClass::R0,
+        optional: false,
+        reason: reason.into(),
+    };
+    vec![
+        guard(Guard::ReplicasAtLeast(policy.replicas_min), "one may go while another serves"),
+        guard(Guard::RunwayAtLeast(policy.runway_min), "there is time to replace one at a time"),
+    ]
+}
+
+fn replace_one_by_one(
+    treated: &[InstanceName],
+    action: &Action,
+    risk: RiskClass,
+    why: &str,
+) -> Vec<Step> {
+    let step = |instance: &InstanceName| Step {
+        phase: Phase::Remediate,
+        action: StepAction::Act { instance: instance.clone(), action: action.clone(), lease: None },
+        risk,
+        optional: false,
+        reason: why.to_owned(),
+    };
+    treated.iter().map(step).collect()
+}
+
+fn judge(situation: &Situation<'_>) -> Step {
+    Step {
+        phase: Phase::Validate,
+        action: StepAction::Judge { watch: situation.watch },
+        risk: RiskClass::R0,
+        optional: false,
+        reason: "only the growth of the floor tells what became of it, never the level".into(),
+    }
+}
+
+fn sentence(what: &str, missing: &[String]) -> String {
+    match missing {
+        [] => what.to_owned(),
+        _ => format!("{what}; {}", missing.join("; ")),
+    }
+}
+
+struct Drafted {
+    treated: Vec<InstanceName>,
+    steps: Vec<Step>,
+    promise: String,
+    reason: String,
+}
+
+fn draft(situation: &Situation<'_>, policy: &Policy, drafted: Drafted) -> Draft {
+    let metric = situation.assessment.metric.unwrap_or(Metric::ProcessMemoryRss);
+    Draft {
+        incident: situation.incident.clone(),
+        service: situation.assessment.service.clone(),
+        version: situation.leaking_version().cloned(),
+        instances: drafted.treated,
+        made_at: situation.now,
+        expires_at: situation.now + policy.approval_within,
+        playbook: policy.playbook.name().into(),
+        parent: situation.parent.cloned(),
+        steps: drafted.steps,
+        expectation: Expectation {
+            metric,
+            leak: situation.leak,
+            limit: situation.limit,
+            promise: drafted.promise,
+        },
+        evidence: situation.evidence,
+        reason: drafted.reason,
+    }
+}

@@ -1,0 +1,104 @@
+//! Which change began it: by onset and dose, never by recency.
+//!
+//! A change is convicted when the growth begins with it and what ran before did not grow. A later
+//! change that the growth passed through unmoved is innocent, and "none" is an answer.
+
+use plimsoll_model::{Change, ChangeKind, Timestamp};
+
+use crate::cohort::later;
+use crate::course::{Began, Study};
+use crate::ladder::Rung;
+use crate::scene::{Run, Scene, median_step};
+use crate::trend::pace_of;
+
+/// When a growth began, and by what.
+#[derive(Clone, Debug)]
+pub(crate) struct Onset {
+    pub(crate) at: Timestamp,
+    pub(crate) change: Option<Change>,
+}
+
+pub(crate) fn onset(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Onset {
+    let from = found.trend.map_or(scene.hours(run.from), |trend| trend.from);
+    match found.began {
+        Began::AtChange(index) => {
+            let change = scene.history.changes.get(index).cloned();
+            let at = change.as_ref().map_or(run.from, |change| change.at);
+            Onset { at, change }
+        }
+        Began::Within => Onset { at: scene.moment(from), change: None },
+        Began::WithRun => with_run(scene, run, found),
+    }
+}
+
+/// A growth as old as its run: follow it back through the runs that grew as much, to the first.
+fn with_run(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Onset {
+    let per_hour = found.trend.map_or(0.0, |trend| trend.per_hour);
+    let mut first = *run;
+    let mut flat_before = None;
+    for before in chain(scene, run) {
+        match grows_alike(scene, &before, &found.rung, per_hour) {
+            Some(true) => first = before,
+            Some(false) => {
+                flat_before = Some(before);
+                break;
+            }
+            None => {}
+        }
+    }
+    let began = if first.start_known { first.started } else { first.from };
+    let change = flat_before.and_then(|before| beginning(scene, &before, &first, &found.rung));
+    Onset { at: change.as_ref().map_or(began, |change| change.at), change: change.cloned() }
+}
+
+/// What ran before, newest first: the same instance where its name was kept, else other versions.
+fn chain<'a>(scene: &Scene<'a>, run: &Run<'a>) -> Vec<Run<'a>> {
+    let own: Vec<Run<'a>> = scene.earlier(run).copied().collect();
+    if !own.is_empty() {
+        return own;
+    }
+    let other =
+        |before: &&Run<'a>| before.from < run.from && before.life.version != run.life.version;
+    scene.runs.iter().rev().filter(other).copied().collect()
+}
+
+/// None when too little was seen of it.
+fn grows_alike(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, per_hour: f64) -> Option<bool> {
+    let blocks = scene.blocks(run, rung);
+    let points = later(&blocks, 0.25);
+    (points.len() >= 6).then(|| pace_of(&points) >= 0.4 * per_hour)
+}
+
+/// The deliberate change between the last flat run and the first growing one.
+fn beginning<'a>(
+    scene: &Scene<'a>,
+    before: &Run<'a>,
+    first: &Run<'a>,
+    rung: &Rung,
+) -> Option<&'a Change> {
+    let step =
+        median_step(first.samples(rung.metric)).max(median_step(before.samples(rung.metric)));
+    let slack = plimsoll_model::Span::from_secs_f64(3.0 * step * 3600.0);
+    let began = first.started.max(before.from);
+    // A rolling deploy reaches its last replica some time after it was announced.
+    let from = before.to.min(began) - rollout(before);
+    let fits = |change: &&Change| {
+        let about = change.instance.as_ref().is_none_or(|name| *name == first.life.instance);
+        change.kind.is_deliberate() && about && change.at >= from && change.at <= first.from + slack
+    };
+    let candidates = || scene.history.changes.iter().filter(fits);
+    let other_version = before.life.version != first.life.version;
+    let names_it = |change: &&Change| {
+        change.kind == ChangeKind::Deploy && change.version == first.life.version && other_version
+    };
+    let unnamed = |change: &&Change| {
+        change.kind != ChangeKind::Deploy || change.version.is_none() || !other_version
+    };
+    candidates().rfind(names_it).or_else(|| candidates().rfind(unnamed))
+}
+
+/// How long before the old run ended the deploy that ended it may have begun.
+fn rollout(before: &Run<'_>) -> plimsoll_model::Span {
+    let seen = before.to.since(before.from).as_secs_f64();
+    plimsoll_model::Span::from_secs_f64((0.5 * seen).max(60.0))
+}

@@ -1,0 +1,55 @@
+//! When the limit is reached if nothing changes.
+//!
+//! Not here: whether it matters, or which limit it is (`ladder`).
+
+use plimsoll_model::{Exhaustion, Span};
+
+use crate::scene::Scene;
+use crate::thresholds as limits;
+use crate::trend::Trend;
+
+/// Ten percent and ninety percent of a normal distribution lie this many deviations out.
+const TENTH: f64 = 1.2816;
+
+/// What a growth may still do that its own past does not show: load moves, code paths change.
+const UNKNOWN_SHARE: f64 = 0.10;
+
+/// Beyond ten years a date is a number without a meaning.
+const HORIZON_HOURS: f64 = 87_600.0;
+
+/// Hours until the limit at the pace of the later half. None where no limit is known, or nothing
+/// grows.
+pub(crate) fn runway(trend: &Trend, level: f64, limit: Option<f64>) -> Option<f64> {
+    let pace = pace(trend);
+    let left = limit? - level;
+    (pace > 0.0).then(|| (left / pace).clamp(0.0, HORIZON_HOURS))
+}
+
+/// The later half knows more of what comes, the whole is surer: both count.
+fn pace(trend: &Trend) -> f64 {
+    0.5 * (trend.per_hour + trend.recent_per_hour)
+}
+
+pub(crate) fn exhaustion(
+    scene: &Scene<'_>,
+    trend: &Trend,
+    level: f64,
+    limit: Option<f64>,
+) -> Option<Exhaustion> {
+    let middle = runway(trend, level, limit)?;
+    if middle >= HORIZON_HOURS {
+        return None;
+    }
+    let pace = pace(trend);
+    let doubt = (trend.error_per_hour / pace).hypot(UNKNOWN_SHARE);
+    let at = |deviations: f64| {
+        let faster = (1.0 + deviations * doubt).max(0.2);
+        scene.now + Span::from_secs_f64((middle / faster).min(HORIZON_HOURS) * 3600.0)
+    };
+    Some(Exhaustion { p10: at(TENTH), p50: at(0.0), p90: at(-TENTH) })
+}
+
+/// Whether the limit is near enough to matter; without a limit the rise itself must speak.
+pub(crate) fn is_in_sight(trend: &Trend, level: f64, limit: Option<f64>) -> bool {
+    runway(trend, level, limit).is_none_or(|hours| hours <= limits::RUNWAY_MAX.default)
+}

@@ -1,0 +1,41 @@
+//! Tells a leak from everything that looks like one.
+//!
+//! One question, one answer: [`assess`] takes the history of a service and says whether it leaks,
+//! why, since when, by which change, and when the limit is reached. It is pure: no clock, no
+//! storage, no state. The way of a verdict through the files:
+//!
+//! 1. `scene`: who is running, and what ran before;
+//! 2. `ladder`: which series speaks, and which limit it runs into;
+//! 3. `envelope`: the floor that garbage collections and batches fall back to;
+//! 4. `rivals`: load, backlog, caches and the time of day take what is theirs;
+//! 5. `trend` and `course`: what is left grows, slows, levels off, wanders, or is flat;
+//! 6. `cohort`: replicas and previous versions at equal uptime agree or do not;
+//! 7. `attribution` and `forecast`: since which change, until when;
+//! 8. `judge` weighs, `report` says it in words.
+//!
+//! Every number that decides is declared in [`thresholds`].
+
+mod attribution;
+mod cohort;
+mod course;
+mod envelope;
+mod fit;
+mod forecast;
+mod judge;
+mod ladder;
+mod report;
+mod rivals;
+mod scene;
+pub mod thresholds;
+mod trend;
+
+use plimsoll_model::{Assessment, ServiceHistory, Timestamp};
+
+/// Assesses one service at one moment; what was measured after `now` is not looked at.
+///
+/// Cost: linear in the samples, with a bounded amount of work for each series after that.
+pub fn assess(history: &ServiceHistory, now: Timestamp) -> Assessment {
+    let scene = scene::Scene::of(history, now);
+    let findings = judge::findings(&scene);
+    report::report(&scene, findings)
+}

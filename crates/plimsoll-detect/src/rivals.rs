@@ -1,0 +1,231 @@
+//! The other stories that a rising level may have: more load, a longer queue, a filling cache, the
+//! time of day.
+//!
+//! A story is believed when the level follows what it tells of, and what is left does not rise.
+//! Not here: the shape of the rise itself (`trend`), or other instances (`cohort`).
+
+use plimsoll_model::Metric;
+
+use crate::envelope::Block;
+use crate::fit::{Fit, least_squares};
+use crate::thresholds as limits;
+
+/// What another series would explain, if the level follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Story {
+    Load,
+    Backlog,
+    Cache,
+}
+
+/// Series that can carry a story, the most telling first.
+pub(crate) const DRIVERS: [(Metric, Story); 7] = [
+    (Metric::ServiceRequestsRate, Story::Load),
+    (Metric::EdgeRequestsRate, Story::Load),
+    (Metric::QueueDepth, Story::Backlog),
+    (Metric::PoolConnectionsPending, Story::Backlog),
+    (Metric::ServiceRequestsInFlight, Story::Backlog),
+    (Metric::CacheBytes, Story::Cache),
+    (Metric::CacheEntries, Story::Cache),
+];
+
+/// How a level relates to a driver.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Relation {
+    /// It does not follow.
+    Apart,
+    /// It follows, and rises besides: `per_unit` of the level belongs to each unit of the driver.
+    Beside { per_unit: f64 },
+    /// It follows, and does nothing else.
+    Follows { per_unit: f64 },
+    /// Both rise, and so far nothing tells which story is true.
+    CannotTell,
+}
+
+/// Compares the level with a driver of the same blocks.
+pub(crate) fn relation(blocks: &[Block], driver: &[f64]) -> Relation {
+    let Some(fits) = Fits::of(blocks, driver) else { return Relation::Apart };
+    let exact = (0.01 * fits.span).powi(2);
+    let [_, trend_alone] = fits.line.coefficients;
+    let [_, trend_left, joint_per_unit] = fits.joint.coefficients;
+    let [base, per_unit] = fits.driver.coefficients;
+    // Proportional things start at zero or above: a level that multiplied while load grew by a
+    // tenth cannot be load.
+    let possible = per_unit > 0.0 && base > -0.1 * fits.lowest.abs();
+    let driver_wins = fits.driver.margin_over(fits.line.errors, exact);
+    let joint_wins = fits.joint.margin_over(fits.line.errors, exact);
+    let gone = trend_left.abs() <= limits::TREND_LEFT.default * trend_alone.abs()
+        || trend_left.abs() <= limits::TREND_LEFT.default * fits.span * 0.5;
+    if possible && driver_wins >= limits::MARGIN.default && gone {
+        return Relation::Follows { per_unit };
+    }
+    if joint_wins >= limits::MARGIN.default && joint_per_unit > 0.0 {
+        return Relation::Beside { per_unit: joint_per_unit };
+    }
+    // The driver rises as evenly as the level does.
+    let as_good = fits.driver.errors <= 3.0 * fits.line.errors + exact * blocks.len() as f64;
+    let telling = fits.driver.errors <= UNTOLD_MAX * fits.level.errors;
+    if !(possible && as_good && telling) {
+        return Relation::Apart;
+    }
+    if driver_wins >= 0.0 && gone { Relation::Follows { per_unit } } else { Relation::CannotTell }
+}
+
+/// A driver that leaves more than this share of the movement untold tells nothing.
+const UNTOLD_MAX: f64 = 0.3;
+
+struct Fits {
+    level: Fit<1>,
+    line: Fit<2>,
+    driver: Fit<2>,
+    joint: Fit<3>,
+    span: f64,
+    lowest: f64,
+}
+
+impl Fits {
+    fn of(blocks: &[Block], driver: &[f64]) -> Option<Self> {
+        let (first, last) = (blocks.first()?.at, blocks.last()?.at);
+        let hours = (last - first).max(f64::MIN_POSITIVE);
+        let rows = || blocks.iter().zip(driver);
+        let place = |block: &Block| (block.at - first) / hours;
+        let line: Vec<_> = rows().map(|(b, _)| ([1.0, place(b)], b.value)).collect();
+        let by: Vec<_> = rows().map(|(b, d)| ([1.0, *d], b.value)).collect();
+        let joint: Vec<_> = rows().map(|(b, d)| ([1.0, place(b), *d], b.value)).collect();
+        let level: Vec<_> = rows().map(|(b, _)| ([1.0], b.value)).collect();
+        Some(Self {
+            level: least_squares(&level)?,
+            line: least_squares(&line)?,
+            driver: least_squares(&by)?,
+            joint: least_squares(&joint)?,
+            span: crate::envelope::span(blocks),
+            lowest: blocks.iter().map(|block| block.value).fold(f64::INFINITY, f64::min),
+        })
+    }
+}
+
+/// The part of every block that comes and goes with the time of day, or with any other period that
+/// was seen at least twice. None when nothing does.
+///
+/// Two harmonics are enough for the shape of a day; more would start to follow noise.
+pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
+    let (first, last) = (coarse.first()?.at, coarse.last()?.at);
+    let hours = last - first;
+    let row = |at: f64, cycles: f64| {
+        let place = (at - first) / hours;
+        let angle = std::f64::consts::TAU * cycles * place;
+        let (sin, cos) = angle.sin_cos();
+        let (sin2, cos2) = (2.0 * angle).sin_cos();
+        [1.0, place, sin, cos, sin2, cos2]
+    };
+    let line: Vec<_> = coarse.iter().map(|b| ([1.0, (b.at - first) / hours], b.value)).collect();
+    let line = least_squares(&line)?;
+    let fits = (4..48).filter_map(|half| {
+        let cycles = f64::from(half) / 2.0;
+        let rows: Vec<_> = coarse.iter().map(|b| (row(b.at, cycles), b.value)).collect();
+        // More than a quarter of the blocks in one cycle, or the shape is not seen.
+        (cycles * 4.0 <= coarse.len() as f64).then(|| Some((cycles, least_squares(&rows)?)))?
+    });
+    let (cycles, best) = fits.min_by(|a, b| a.1.errors.total_cmp(&b.1.errors))?;
+    // A step, or a rise in the second half, also leaves less to a wave than to a line; but it does
+    // not come again.
+    let [base, slope] = line.coefficients;
+    let level: Vec<_> = coarse
+        .iter()
+        .map(|b| Block { value: b.value - base - slope * (b.at - first) / hours, ..*b })
+        .collect();
+    let comes_again = folded(&level, cycles) <= 0.5 * line.errors;
+    if best.errors > SEASON_LEFT * line.errors || !comes_again {
+        return None;
+    }
+    let [_, _, a, b, c, d] = best.coefficients;
+    let part = |block: &Block| {
+        let [_, _, sin, cos, sin2, cos2] = row(block.at, cycles);
+        a * sin + b * cos + c * sin2 + d * cos2
+    };
+    Some(fine.iter().map(part).collect())
+}
+
+/// Whether the same thing happens again and again: the level folded at some period is almost the
+/// same in every cycle. Unlike a season it may have corners.
+pub(crate) fn repeats(blocks: &[Block]) -> bool {
+    let mean = blocks.iter().map(|block| block.value).sum::<f64>() / blocks.len().max(1) as f64;
+    let total: f64 = blocks.iter().map(|block| (block.value - mean).powi(2)).sum();
+    (10..100).any(|quarter| folded(blocks, f64::from(quarter) / 4.0) <= REPEATS_LEFT * total)
+}
+
+/// What folding must explain. Noise that remembers reaches two thirds by chance.
+const REPEATS_LEFT: f64 = 0.25;
+
+/// Squared deviations from the mean cycle, each bin paying for its own mean.
+fn folded(blocks: &[Block], cycles: f64) -> f64 {
+    const BINS: usize = 10;
+    let mut bins = [(0.0, 0.0, 0.0); BINS];
+    for (index, block) in blocks.iter().enumerate() {
+        let phase = (index as f64 * cycles / blocks.len() as f64).fract();
+        let (count, sum, squares) = &mut bins[((phase * BINS as f64) as usize).min(BINS - 1)];
+        *count += 1.0;
+        *sum += block.value;
+        *squares += block.value * block.value;
+    }
+    let within =
+        |(count, sum, squares): &(f64, f64, f64)| squares - sum * sum / f64::max(*count, 1.0);
+    let left: f64 = bins.iter().map(within).sum();
+    left * blocks.len() as f64 / (blocks.len() as f64 - BINS as f64).max(1.0)
+}
+
+/// A season must take away this much of what a line leaves, or it is only noise that was followed.
+const SEASON_LEFT: f64 = 0.35;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(value: impl Fn(f64) -> f64) -> Vec<Block> {
+        let block = |i: i32| {
+            let at = f64::from(i) / 95.0;
+            let ripple = f64::from(i * i * 79 % 101 - 50) * 0.02;
+            Block { at, value: value(at) + ripple, from: at, to: at, samples: 4 }
+        };
+        (0..96).map(block).collect()
+    }
+
+    fn wave(at: f64) -> f64 {
+        10.0 + 5.0 * (at * 18.0).sin()
+    }
+
+    fn check(level: impl Fn(f64) -> f64, driver: impl Fn(f64) -> f64) -> Relation {
+        let blocks = blocks(level);
+        let driver: Vec<f64> = blocks.iter().map(|block| driver(block.at)).collect();
+        relation(&blocks, &driver)
+    }
+
+    #[test]
+    fn a_level_that_moves_with_load_follows_it() {
+        let found = check(|at| 50.0 + 4.0 * wave(at), wave);
+        assert!(matches!(found, Relation::Follows { per_unit } if (per_unit - 4.0).abs() < 0.2));
+    }
+
+    #[test]
+    fn a_leak_under_a_day_curve_rises_beside_it() {
+        let found = check(|at| 50.0 + 4.0 * wave(at) + 80.0 * at, wave);
+        assert!(matches!(found, Relation::Beside { .. }), "{found:?}");
+    }
+
+    #[test]
+    fn a_level_that_multiplies_is_not_explained_by_a_tenth_more_load() {
+        let found = check(|at| 50.0 + 200.0 * at, |at| 10.0 + at);
+        assert_eq!(found, Relation::Apart);
+    }
+
+    #[test]
+    fn a_period_seen_several_times_is_taken_out() {
+        let level = blocks(|at| 50.0 + 4.0 * wave(at) + 30.0 * at);
+        let season = season(&level, &level).unwrap();
+        let rest: Vec<_> =
+            level.iter().zip(&season).map(|(b, s)| Block { value: b.value - s, ..*b }).collect();
+        let before = crate::envelope::falls_back(&level);
+        assert!(crate::envelope::falls_back(&rest) < 0.4 * before);
+        assert!(super::season(&blocks(|at| 80.0 * at), &level).is_none());
+    }
+}

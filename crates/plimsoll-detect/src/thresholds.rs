@@ -1,0 +1,191 @@
+//! Every number that a verdict hangs on, declared once: what it is, its unit, its default, and
+//! why it is that.
+//!
+//! Not here: numbers of pure arithmetic (how many blocks an envelope has), which stay where they
+//! are used. The documents print [`ALL`].
+
+/// One number that decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Threshold {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub default: f64,
+    pub rationale: &'static str,
+}
+
+pub const SAMPLES_MIN: Threshold = Threshold {
+    name: "samples_min",
+    unit: "samples",
+    default: 30.0,
+    rationale: "fewer cannot show a course at all, not even a flat one",
+};
+
+pub const SAMPLES_ALONE: Threshold = Threshold {
+    name: "samples_alone",
+    unit: "samples",
+    default: 180.0,
+    rationale: "a growth with nothing to compare it to may be a warm-up or a filling cache: those \
+                take minutes at one second and hours at five minutes, and must have had the time \
+                to slow down",
+};
+
+pub const SAMPLES_BESIDE: Threshold = Threshold {
+    name: "samples_beside",
+    unit: "samples",
+    default: 90.0,
+    rationale: "something flat stands beside the growth (the replicas, the time before), yet not \
+                at equal uptime: a warm-up is not excluded by it, only made less likely",
+};
+
+pub const SAMPLES_CONTROLLED: Threshold = Threshold {
+    name: "samples_controlled",
+    unit: "samples",
+    default: 30.0,
+    rationale: "the same process before the change, or the previous version at equal uptime, did \
+                not grow: that excludes warm-up and load, and only noise is left to exclude",
+};
+
+pub const SHARE_MATERIAL: Threshold = Threshold {
+    name: "share_material",
+    unit: "share of the limit",
+    default: 0.02,
+    rationale: "a rise below this is within what allocators and collectors move by themselves",
+};
+
+pub const SHARE_MATERIAL_UNLIMITED: Threshold = Threshold {
+    name: "share_material_unlimited",
+    unit: "share of the level",
+    default: 0.10,
+    rationale: "without a limit only the level itself can say what is much; percentages of a \
+                small base mislead, so this is coarser",
+};
+
+pub const BYTES_MATERIAL: Threshold = Threshold {
+    name: "bytes_material",
+    unit: "bytes",
+    default: 4_194_304.0,
+    rationale: "without a limit, and below 4 MiB, nobody can act on it; a 12 MiB process that \
+                breathes would raise it every hour",
+};
+
+pub const SHARE_MATERIAL_HELD: Threshold = Threshold {
+    name: "share_material_held",
+    unit: "share of the level before",
+    default: 0.5,
+    rationale: "limits of handles are often set a thousand times too high to measure by",
+};
+
+pub const HELD_MATERIAL: Threshold = Threshold {
+    name: "held_material",
+    unit: "handles, threads or connections",
+    default: 16.0,
+    rationale: "pools and keep-alive connections move by this much",
+};
+
+pub const RUNWAY_MAX: Threshold = Threshold {
+    name: "runway_max",
+    unit: "hours",
+    default: 2160.0,
+    rationale: "a limit that is 90 days away is reached by fewer services than are redeployed",
+};
+
+pub const SURPRISE_MIN: Threshold = Threshold {
+    name: "surprise_min",
+    unit: "t of the increments",
+    default: 4.0,
+    rationale: "increments of a wandering level are independent, so their t keeps its promise \
+                where a trend test on the levels has 14 to 44 % false positives",
+};
+
+pub const SURPRISE_CONTROLLED: Threshold = Threshold {
+    name: "surprise_controlled",
+    unit: "t of the increments",
+    default: 3.0,
+    rationale: "with a control the wander of the control is known, and less is left to chance",
+};
+
+pub const GIVEN_BACK_MAX: Threshold = Threshold {
+    name: "given_back_max",
+    unit: "share of the rise",
+    default: 0.35,
+    rationale: "what falls by a third of what it rose gives memory back; a leak does not",
+};
+
+pub const PACE_MIN: Threshold = Threshold {
+    name: "pace_min",
+    unit: "growth of the later half over the earlier",
+    default: 0.5,
+    rationale: "what has lost half of its pace is on its way to a level",
+};
+
+pub const LATE_MIN: Threshold = Threshold {
+    name: "late_min",
+    unit: "growth of the last quarter over the whole",
+    default: 0.35,
+    rationale: "leaking is said only of what still goes on",
+};
+
+pub const MARGIN: Threshold = Threshold {
+    name: "margin",
+    unit: "difference of log-likelihood",
+    default: 4.0,
+    rationale: "a rival must be about fifty times as likely before its story is preferred",
+};
+
+pub const CONTROL_SHARE: Threshold = Threshold {
+    name: "control_share",
+    unit: "growth of the control over the growth",
+    default: 0.25,
+    rationale: "a control that grows a quarter as fast is flat next to it",
+};
+
+pub const TREND_LEFT: Threshold = Threshold {
+    name: "trend_left",
+    unit: "share of the trend",
+    default: 0.3,
+    rationale: "when load takes away more than this much of the trend, load is the story",
+};
+
+pub const CONFIDENCE_LEAKING: Threshold = Threshold {
+    name: "confidence_leaking",
+    unit: "probability",
+    default: 0.85,
+    rationale: "below it a person should look before anybody acts",
+};
+
+/// All of them, in the order in which a verdict meets them.
+pub const ALL: &[Threshold] = &[
+    SAMPLES_MIN,
+    SAMPLES_ALONE,
+    SAMPLES_BESIDE,
+    SAMPLES_CONTROLLED,
+    SHARE_MATERIAL,
+    SHARE_MATERIAL_UNLIMITED,
+    BYTES_MATERIAL,
+    SHARE_MATERIAL_HELD,
+    HELD_MATERIAL,
+    RUNWAY_MAX,
+    SURPRISE_MIN,
+    SURPRISE_CONTROLLED,
+    GIVEN_BACK_MAX,
+    PACE_MIN,
+    LATE_MIN,
+    MARGIN,
+    CONTROL_SHARE,
+    TREND_LEFT,
+    CONFIDENCE_LEAKING,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_threshold_has_its_own_name_and_a_reason() {
+        let mut names: Vec<_> = ALL.iter().map(|threshold| threshold.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.iter().all(|threshold| threshold.rationale.len() > 20));
+    }
+}

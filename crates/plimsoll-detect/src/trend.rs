@@ -1,0 +1,343 @@
+//! One stretch of an envelope: how much it grew, how surely, how evenly, and whether it still does.
+//!
+//! Not here: where a stretch begins (`course`), or what else could explain it (`rivals`).
+
+use crate::fit::{Fit, least_squares};
+use crate::thresholds as limits;
+
+/// One point of an envelope on two axes: time, and work done. A leak by request is straight on the
+/// axis of work however the load moves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point {
+    pub(crate) at: f64,
+    pub(crate) work: f64,
+    pub(crate) value: f64,
+    pub(crate) samples: usize,
+}
+
+/// Whether a curve that comes to rest tells the stretch better than a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Line,
+    Slowing,
+}
+
+/// What a stretch did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trend {
+    /// Hours since the origin.
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) samples: usize,
+    /// Where the envelope stands at the end.
+    pub(crate) level: f64,
+    pub(crate) rise: f64,
+    pub(crate) per_hour: f64,
+    /// One standard error of `per_hour`, from the increments.
+    pub(crate) error_per_hour: f64,
+    /// Growth of the later half.
+    pub(crate) recent_per_hour: f64,
+    /// t of the increments: how far from a wander without direction.
+    pub(crate) surprise: f64,
+    /// Largest fall as a share of the rise.
+    pub(crate) given_back: f64,
+    /// Growth of the later half over that of the earlier.
+    pub(crate) pace: f64,
+    /// Growth of the last quarter over that of the whole.
+    pub(crate) late: f64,
+    pub(crate) shape: Shape,
+}
+
+/// The trend of a stretch. None below eight points: fewer show no course.
+pub(crate) fn trend(points: &[Point]) -> Option<Trend> {
+    if points.len() < 8 {
+        return None;
+    }
+    let axes = Axes::of(points)?;
+    let rest = rest_after_warm_up(&axes, points).and_then(Axes::of_pair);
+    match rest {
+        Some((axes, rest)) => describe(&axes, rest),
+        None => describe(&axes, points),
+    }
+}
+
+/// A stretch on the axis it is straightest on, from 0 to 1.
+struct Axis {
+    places: Vec<f64>,
+    values: Vec<f64>,
+    line: Fit<2>,
+    /// Squared error below which a curve is as good as exact: one percent of the rise.
+    exact: f64,
+}
+
+/// Both axes of a stretch. A line counts on the axis it is straightest on, and so does a curve that
+/// comes to rest: a cache fills by requests, a compiler warms up by time.
+struct Axes {
+    straight: Axis,
+    other: Option<Axis>,
+}
+
+impl Axes {
+    fn of(points: &[Point]) -> Option<Self> {
+        let time = on_axis(points, |point| point.at);
+        let work = on_axis(points, |point| point.work);
+        match (time, work) {
+            (Some(time), Some(work)) if work.line.errors < time.line.errors => {
+                Some(Self { straight: work, other: Some(time) })
+            }
+            (Some(time), work) => Some(Self { straight: time, other: work }),
+            (None, Some(work)) => Some(Self { straight: work, other: None }),
+            (None, None) => None,
+        }
+    }
+
+    fn of_pair(points: &[Point]) -> Option<(Self, &[Point])> {
+        Self::of(points).map(|axes| (axes, points))
+    }
+
+    /// The best curve that comes to rest, on whichever axis.
+    fn resting(&self) -> Option<Fit<2>> {
+        let axes = std::iter::once(&self.straight).chain(&self.other);
+        let fits = axes.filter_map(best_resting);
+        fits.min_by(|a, b| a.errors.total_cmp(&b.errors))
+    }
+}
+
+fn on_axis(points: &[Point], place: impl Fn(&Point) -> f64) -> Option<Axis> {
+    let (first, last) = (place(points.first()?), place(points.last()?));
+    if last <= first {
+        return None;
+    }
+    let places: Vec<f64> = points.iter().map(|p| (place(p) - first) / (last - first)).collect();
+    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+    let line = line(&places, &values)?;
+    let exact = (0.01 * line.coefficients[1]).powi(2);
+    Some(Axis { places, values, line, exact })
+}
+
+fn line(places: &[f64], values: &[f64]) -> Option<Fit<2>> {
+    curve(places, values, |place| place)
+}
+
+/// Level plus one column.
+fn curve(places: &[f64], values: &[f64], column: impl Fn(f64) -> f64) -> Option<Fit<2>> {
+    let rows: Vec<_> =
+        places.iter().zip(values).map(|(place, value)| ([1.0, column(*place)], *value)).collect();
+    least_squares(&rows)
+}
+
+/// Curves that come to rest: exponential (a cache of random keys, a compiler that has seen the hot
+/// code) and logarithmic (an allocator that keeps what it once needed). The number is the time
+/// constant as a share of the stretch.
+#[derive(Clone, Copy, Debug)]
+enum Resting {
+    Exponential(f64),
+    Logarithmic(f64),
+}
+
+const RESTING: [Resting; 16] = [
+    Resting::Exponential(0.04),
+    Resting::Exponential(0.08),
+    Resting::Exponential(0.12),
+    Resting::Exponential(0.18),
+    Resting::Exponential(0.27),
+    Resting::Exponential(0.4),
+    Resting::Exponential(0.6),
+    Resting::Exponential(0.8),
+    Resting::Exponential(1.2),
+    Resting::Logarithmic(0.003),
+    Resting::Logarithmic(0.01),
+    Resting::Logarithmic(0.03),
+    Resting::Logarithmic(0.07),
+    Resting::Logarithmic(0.15),
+    Resting::Logarithmic(0.3),
+    Resting::Logarithmic(0.6),
+];
+
+/// A time constant below this share leaves a rest that is long enough to be judged by itself.
+const SHORT: f64 = 0.16;
+
+impl Resting {
+    fn at(self, place: f64) -> f64 {
+        match self {
+            Self::Exponential(constant) => 1.0 - (-place / constant).exp(),
+            Self::Logarithmic(constant) => (1.0 + place / constant).ln(),
+        }
+    }
+}
+
+fn best_resting(axis: &Axis) -> Option<Fit<2>> {
+    let fits = RESTING.into_iter().filter_map(|resting| {
+        let fit = curve(&axis.places, &axis.values, |place| resting.at(place))?;
+        (fit.coefficients[1] > 0.0).then_some(fit)
+    });
+    fits.min_by(|a, b| a.errors.total_cmp(&b.errors))
+}
+
+/// What is left after a warm-up, when a line survives beside every curve that comes to rest.
+fn rest_after_warm_up<'a>(axes: &Axes, points: &'a [Point]) -> Option<&'a [Point]> {
+    let resting = axes.resting()?;
+    let axis = &axes.straight;
+    let both = |constant: f64| {
+        let warm = Resting::Exponential(constant);
+        let rows = axis.places.iter().zip(&axis.values);
+        let rows: Vec<_> = rows.map(|(x, y)| ([1.0, warm.at(*x), *x], *y)).collect();
+        let fit = least_squares(&rows)?;
+        let rises = fit.coefficients[1] > 0.0 && fit.coefficients[2] > 0.0;
+        rises.then_some((constant, fit))
+    };
+    let constants = [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.11, SHORT];
+    let fits = constants.into_iter().filter_map(both);
+    let (constant, best) = fits.min_by(|a, b| a.1.errors.total_cmp(&b.1.errors))?;
+    let rival = f64::min(resting.errors, axis.line.errors);
+    if best.margin_over(rival, axis.exact) < 2.0 * limits::MARGIN.default {
+        return None;
+    }
+    let begin = axis.places.partition_point(|place| *place < 3.0 * constant);
+    points.get(begin..).filter(|rest| rest.len() >= 8)
+}
+
+fn describe(axes: &Axes, points: &[Point]) -> Option<Trend> {
+    let axis = &axes.straight;
+    let (first, last) = (points.first()?, points.last()?);
+    let hours = last.at - first.at;
+    let rise = axis.line.coefficients[1];
+    let slope = |from: f64, to: f64| slope_within(axis, from, to);
+    let (increment, error) = increments(axis);
+    let slowing = axes
+        .resting()
+        .is_some_and(|fit| fit.margin_over(axis.line.errors, axis.exact) >= limits::MARGIN.default);
+    let (early, recent) = (slope(0.0, 0.5), slope(0.5, 1.0));
+    Some(Trend {
+        from: first.at,
+        to: last.at,
+        samples: points.iter().map(|point| point.samples).sum(),
+        level: axis.line.coefficients[0] + rise,
+        rise,
+        per_hour: rise / hours,
+        error_per_hour: error / hours,
+        recent_per_hour: recent / hours,
+        surprise: (increment / error.max(rise.abs() * 0.02 + f64::MIN_POSITIVE)).clamp(-50.0, 50.0),
+        given_back: fallen(axis) / rise.abs().max(f64::MIN_POSITIVE),
+        pace: if early > 0.0 { recent / early } else { f64::from(u8::from(recent > 0.0)) * 9.0 },
+        late: slope(0.75, 1.0) / rise.abs().max(f64::MIN_POSITIVE),
+        shape: if slowing { Shape::Slowing } else { Shape::Line },
+    })
+}
+
+fn slope_within(axis: &Axis, from: f64, to: f64) -> f64 {
+    let begin = axis.places.partition_point(|place| *place < from);
+    let end = axis.places.partition_point(|place| *place <= to);
+    // Three points are the fewest that have a slope with any noise in it.
+    let begin = if end == axis.places.len() { begin.min(end.saturating_sub(3)) } else { begin };
+    let end = end.max(begin + 3).min(axis.places.len());
+    let places = axis.places.get(begin..end).unwrap_or(&[]);
+    let values = axis.values.get(begin..end).unwrap_or(&[]);
+    line(places, values).map_or(axis.line.coefficients[1], |fit| fit.coefficients[1])
+}
+
+/// Mean increment over the whole axis and its standard error, from four to ten groups: the
+/// increments of a wandering level are independent of each other, its levels are not.
+fn increments(axis: &Axis) -> (f64, f64) {
+    let count = axis.places.len();
+    let groups = (count / 2).clamp(4, 10);
+    let mean = |all: &[f64], group: usize| {
+        let (begin, end) = (count * group / groups, count * (group + 1) / groups);
+        let inside = all.get(begin..end).unwrap_or(&[]);
+        inside.iter().sum::<f64>() / inside.len().max(1) as f64
+    };
+    let increments: Vec<f64> = (1..groups)
+        .map(|group| {
+            let run = mean(&axis.places, group) - mean(&axis.places, group - 1);
+            let rise = mean(&axis.values, group) - mean(&axis.values, group - 1);
+            rise / run.max(1e-9)
+        })
+        .collect();
+    let n = increments.len() as f64;
+    let middle = increments.iter().sum::<f64>() / n;
+    let spread = increments.iter().map(|step| (step - middle).powi(2)).sum::<f64>() / (n - 1.0);
+    (middle, (spread / n).sqrt())
+}
+
+/// The largest fall between the means of neighbouring thirds of a group: single noisy points are
+/// not a giving back.
+fn fallen(axis: &Axis) -> f64 {
+    let size = (axis.values.len() / 24).max(1);
+    let means = axis.values.chunks(size).map(|c| c.iter().sum::<f64>() / c.len() as f64);
+    let fall = |(highest, worst): (f64, f64), value: f64| {
+        (f64::max(highest, value), f64::max(worst, highest - value))
+    };
+    means.fold((f64::NEG_INFINITY, 0.0), fall).1
+}
+
+/// Splits a stretch where a flat beginning and a rising end tell it better than one line. Returns
+/// the index at which the rise begins.
+pub(crate) fn hinge(points: &[Point]) -> Option<usize> {
+    let axis = Axes::of(points)?.straight;
+    let fits = (8..points.len().saturating_sub(8)).filter_map(|index| {
+        let begin = *axis.places.get(index)?;
+        let fit = curve(&axis.places, &axis.values, |place| (place - begin).max(0.0))?;
+        (fit.coefficients[1] > 0.0).then_some((index, fit))
+    });
+    let (index, best) = fits.min_by(|a, b| a.1.errors.total_cmp(&b.1.errors))?;
+    let better = best.margin_over(axis.line.errors, axis.exact) >= limits::MARGIN.default;
+    better.then_some(index)
+}
+
+/// Growth per hour of a stretch by a plain line; zero where it is too short to have one.
+pub(crate) fn pace_of(points: &[Point]) -> f64 {
+    let hours = match (points.first(), points.last()) {
+        (Some(first), Some(last)) => last.at - first.at,
+        (None, _) | (_, None) => return 0.0,
+    };
+    let axis = on_axis(points, |point| point.at);
+    axis.map_or(0.0, |axis| axis.line.coefficients[1] / hours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(count: i32, value: impl Fn(f64) -> f64) -> Vec<Point> {
+        let place = |i: i32| f64::from(i) / f64::from(count - 1);
+        // A small fixed ripple stands for noise.
+        let ripple = |i: i32| f64::from(i * i * 79 % 101 - 50) * 0.012;
+        let point = |i: i32| {
+            let at = place(i);
+            Point { at, work: at, value: value(at) + ripple(i), samples: 4 }
+        };
+        (0..count).map(point).collect()
+    }
+
+    #[test]
+    fn a_line_is_a_line_and_keeps_its_pace() {
+        let trend = trend(&points(96, |x| 50.0 + 100.0 * x)).unwrap();
+        assert_eq!(trend.shape, Shape::Line);
+        assert!((trend.per_hour - 100.0).abs() < 2.0, "{trend:?}");
+        assert!(trend.surprise > 8.0 && trend.pace > 0.9 && trend.late > 0.8, "{trend:?}");
+    }
+
+    #[test]
+    fn a_curve_that_comes_to_rest_is_slowing() {
+        for constant in [0.2, 0.5, 1.0] {
+            let trend = trend(&points(96, |x| 100.0 * (1.0 - (-x / constant).exp()))).unwrap();
+            assert_eq!(trend.shape, Shape::Slowing, "{constant} {trend:?}");
+        }
+    }
+
+    #[test]
+    fn what_remains_after_a_warm_up_is_judged_by_itself() {
+        let warm = |x: f64| 80.0 * (1.0 - (-x / 0.03).exp());
+        let trend = trend(&points(96, |x| warm(x) + 60.0 * x)).unwrap();
+        assert_eq!(trend.shape, Shape::Line, "{trend:?}");
+        assert!((trend.per_hour - 60.0).abs() < 6.0, "{trend:?}");
+    }
+
+    #[test]
+    fn a_rise_that_began_in_the_middle_is_found() {
+        let late = points(96, |x| 100.0 * (x - 0.6).max(0.0));
+        let begin = hinge(&late).unwrap();
+        assert!((begin as f64 / 96.0 - 0.6).abs() < 0.05, "{begin}");
+        assert_eq!(hinge(&points(96, |x| 100.0 * x)), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! Heap contents as shapes: what a runtime's heap holds, and what grew between two looks at it.
+//!
+//! Pure: text and bytes in, model out; no I/O and no clock, and no input makes it panic. Names and
+//! sizes only: a value from a heap never gets this far. Captures are made by `plimsoll-runtime`;
+//! the results are used by `plimsoll-diagnose` and the command line.
+
+mod class_name;
+mod dominant;
+mod growth;
+mod histogram;
+
+pub use class_name::{Origin, origin, readable};
+pub use dominant::{Dominant, NoDominant, Tie, dominant};
+pub use growth::{GrowthRow, HistogramGrowth, difference};
+pub use histogram::{ClassHistogram, ClassRow, HistogramError, HistogramTotal};

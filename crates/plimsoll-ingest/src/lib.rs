@@ -1,0 +1,19 @@
+//! Foreign bytes in, canonical readings, changes and spans out; or a refusal that says why.
+//!
+//! Not here: sockets, files, storage, judgement. Everything is a function over bytes or a reader,
+//! or a small bounded state that is stepped with `now`. The server and `plimsoll scan` use it.
+
+pub mod admission;
+pub mod catalogue;
+pub mod csv;
+pub mod events;
+mod lines;
+mod moment;
+mod names;
+pub mod otlp;
+mod rejection;
+mod source_name;
+pub mod traffic;
+
+pub use moment::{CLOCK_AHEAD_MAX, HISTORY_MAX};
+pub use rejection::{Example, Reason, Rejection, Rejections};

@@ -1,0 +1,36 @@
+//! The nouns of Plimsoll: what every stage of the loop speaks.
+//!
+//! A type lives here when two stages exchange it, and leaves when they stop. Nothing here does
+//! I/O, reads a clock, or can be serialised: shapes that cross a process live in `plimsoll-wire`.
+
+mod action;
+mod change;
+mod diagnosis;
+mod evidence;
+mod ids;
+mod incident;
+mod journal;
+mod metric;
+mod outcome;
+mod plan;
+mod series;
+mod time;
+mod units;
+mod verdict;
+
+pub use action::{
+    Ability, Action, Command, Measured, PredictedPause, Reach, Receipt, ReceiptResult, Restored,
+};
+pub use change::{Change, ChangeKind};
+pub use diagnosis::{Capture, Diagnosis, Explanation, FaultClass, TypeCount, TypeGrowth};
+pub use evidence::Evidence;
+pub use ids::{CommandId, Digest, IdError, IncidentId, InstanceName, PlanId, ServiceName, Version};
+pub use incident::{Incident, IncidentState, StepEnd, StepWait};
+pub use journal::{JournalDraft, JournalKind};
+pub use metric::{Kind, Level, Metric, Role, Unit, UnknownMetric};
+pub use outcome::{Comparison, Outcome, OutcomeKind};
+pub use plan::{Approval, Draft, Expectation, Guard, Phase, Plan, RiskClass, Step, StepAction};
+pub use series::{Life, Reading, Sample, Series, SeriesLimit, ServiceHistory};
+pub use time::{Span, Timestamp};
+pub use units::{Bytes, Growth};
+pub use verdict::{Assessment, Cause, Exhaustion, Verdict};

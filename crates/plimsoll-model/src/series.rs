@@ -1,0 +1,339 @@
+//! What was measured: single readings, series, and the history of a service's instances.
+//!
+//! A series belongs to one *life*: one run of one version in one instance. Lives are told apart by
+//! version, start time and restart events, never by a drop of the value, because a cache that was
+//! emptied and a process that was replaced look the same from their values alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use crate::change::{Change, ChangeKind};
+use crate::ids::{InstanceName, ServiceName, Version};
+use crate::metric::Metric;
+use crate::time::Timestamp;
+
+/// One measured value with everything needed to place it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    pub at: Timestamp,
+    pub service: ServiceName,
+    pub version: Option<Version>,
+    pub instance: InstanceName,
+    pub metric: Metric,
+    /// Finite: whoever takes readings from outside refuses the rest, and counts it.
+    pub value: f64,
+}
+
+/// One value of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    pub at: Timestamp,
+    pub value: f64,
+}
+
+/// How many samples a series, and how many lives a service, may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesLimit {
+    /// At least 2 samples; beyond it the older half is thinned, keeping the lower of each pair.
+    pub samples: NonZeroUsize,
+    /// Oldest lives are forgotten first.
+    pub lives: NonZeroUsize,
+}
+
+impl SeriesLimit {
+    /// For assessing data at rest: nothing is thinned or forgotten.
+    pub const NONE: Self = Self { samples: NonZeroUsize::MAX, lives: NonZeroUsize::MAX };
+}
+
+/// Samples in strictly increasing order of time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    samples: Vec<Sample>,
+}
+
+impl Series {
+    /// Sorts, and keeps the last of several samples with the same time.
+    pub fn from_unsorted(mut samples: Vec<Sample>) -> Self {
+        samples.sort_by_key(|sample| sample.at);
+        samples.reverse();
+        samples.dedup_by_key(|sample| sample.at);
+        samples.reverse();
+        Self { samples }
+    }
+
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    pub fn last(&self) -> Option<Sample> {
+        self.samples.last().copied()
+    }
+
+    /// The samples with `from <= at < to`.
+    pub fn between(&self, from: Timestamp, to: Timestamp) -> &[Sample] {
+        let start = self.samples.partition_point(|sample| sample.at < from);
+        let end = self.samples.partition_point(|sample| sample.at < to);
+        self.samples.get(start..end).unwrap_or(&[])
+    }
+
+    /// Puts a sample at its place in time; one with the same time is replaced. Late samples cost
+    /// a move of everything after them, so they should be rare.
+    pub fn insert(&mut self, sample: Sample, samples_max: NonZeroUsize) {
+        if self.samples.last().is_none_or(|last| last.at < sample.at) {
+            self.samples.push(sample);
+        } else {
+            self.insert_late(sample);
+        }
+        if self.samples.len() > samples_max.get().max(2) {
+            self.thin();
+        }
+    }
+
+    fn insert_late(&mut self, sample: Sample) {
+        let place = self.samples.partition_point(|other| other.at < sample.at);
+        match self.samples.get_mut(place) {
+            Some(same) if same.at == sample.at => *same = sample,
+            Some(_) | None => self.samples.insert(place, sample),
+        }
+    }
+
+    /// Halves the older half, keeping the lower sample of each pair: the lower envelope is what
+    /// tells a leak from its garbage, so it is what must survive.
+    fn thin(&mut self) {
+        let half = self.samples.len() / 2;
+        let kept = self.samples.split_off(half);
+        let lower = |pair: &[Sample]| {
+            pair.iter().copied().min_by(|a, b| a.value.total_cmp(&b.value)).into_iter()
+        };
+        self.samples = self.samples.chunks(2).flat_map(lower).collect();
+        self.samples.extend(kept);
+    }
+}
+
+/// One run of one version in one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Life {
+    pub instance: InstanceName,
+    pub version: Option<Version>,
+    /// The start of the process where it is known, else the first reading.
+    pub started_at: Timestamp,
+    /// True when the beginning was seen: a start time, a restart, or a change of version. Uptime
+    /// is only meaningful then.
+    pub start_known: bool,
+    pub series: BTreeMap<Metric, Series>,
+}
+
+impl Life {
+    pub fn series(&self, metric: Metric) -> Option<&Series> {
+        self.series.get(&metric)
+    }
+
+    /// The newest value of a metric; what limits and other slow gauges are asked for.
+    pub fn latest(&self, metric: Metric) -> Option<f64> {
+        self.series(metric).and_then(Series::last).map(|sample| sample.value)
+    }
+
+    pub fn last_seen(&self) -> Timestamp {
+        let ends = self.series.values().filter_map(Series::last).map(|sample| sample.at);
+        ends.max().unwrap_or(self.started_at)
+    }
+}
+
+/// All that is known of one service: its lives, oldest first, and the changes made to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceHistory {
+    pub service: ServiceName,
+    pub lives: Vec<Life>,
+    /// In order of time.
+    pub changes: Vec<Change>,
+}
+
+impl ServiceHistory {
+    pub fn new(service: ServiceName) -> Self {
+        Self { service, lives: Vec::new(), changes: Vec::new() }
+    }
+
+    /// Adds a reading to the life that it belongs to, opening a new one where the version or the
+    /// start time says that the instance began again. Readings of one moment should bring
+    /// `process.start_time` first.
+    pub fn record(&mut self, reading: &Reading, limit: SeriesLimit) {
+        let index = self.life_for(reading, limit);
+        let Some(life) = self.lives.get_mut(index) else { return };
+        let sample = Sample { at: reading.at, value: reading.value };
+        life.series.entry(reading.metric).or_default().insert(sample, limit.samples);
+    }
+
+    /// Adds a change. A restart of an instance ends its current life: the next reading opens a
+    /// new one.
+    pub fn change(&mut self, change: Change) {
+        let place = self.changes.partition_point(|other| other.at <= change.at);
+        if self.changes.get(place.wrapping_sub(1)) != Some(&change) {
+            self.changes.insert(place, change);
+        }
+    }
+
+    /// The current life of every instance: the newest one of each name.
+    pub fn current(&self) -> impl Iterator<Item = &Life> {
+        let mut seen = BTreeSet::new();
+        let newest = self.lives.iter().rev().filter(|life| seen.insert(&life.instance));
+        let mut current: Vec<_> = newest.collect();
+        current.reverse();
+        current.into_iter()
+    }
+
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.lives.iter().map(Life::last_seen).max()
+    }
+
+    fn life_for(&mut self, reading: &Reading, limit: SeriesLimit) -> usize {
+        let known = self.lives.iter().rposition(|life| life.instance == reading.instance);
+        if let Some(index) = known
+            && let Some(life) = self.lives.get_mut(index)
+            && !begins_again(life, &self.changes, reading)
+        {
+            adopt(life, reading);
+            return index;
+        }
+        if self.lives.len() >= limit.lives.get() {
+            self.lives.remove(0);
+        }
+        self.lives.push(first_life(reading, known.is_some()));
+        self.lives.len() - 1
+    }
+}
+
+/// Two start times closer than this are one: the kernel counts in ticks of 10 ms, and exporters
+/// round to seconds.
+const START_TOLERANCE_SECS: f64 = 1.5;
+
+fn begins_again(life: &Life, changes: &[Change], reading: &Reading) -> bool {
+    let other_version = match (&life.version, &reading.version) {
+        (Some(was), Some(is)) => was != is,
+        (None, _) | (_, None) => false,
+    };
+    let other_start = reading.metric == Metric::ProcessStartTime
+        && life
+            .latest(Metric::ProcessStartTime)
+            .is_some_and(|was| (was - reading.value).abs() > START_TOLERANCE_SECS);
+    other_version || other_start || restarted_between(life, changes, reading)
+}
+
+/// Cost: a search among the changes; those before the life was last seen are not looked at, because
+/// every reading asks this.
+fn restarted_between(life: &Life, changes: &[Change], reading: &Reading) -> bool {
+    let until = changes.partition_point(|change| change.at <= reading.at);
+    let earlier = changes.get(..until).unwrap_or_default();
+    if earlier.is_empty() {
+        return false;
+    }
+    let last_seen = life.last_seen();
+    earlier.iter().rev().take_while(|change| change.at > last_seen).any(|change| {
+        matches!(change.kind, ChangeKind::Restart | ChangeKind::OomKill)
+            && change.instance.as_ref() == Some(&life.instance)
+    })
+}
+
+fn adopt(life: &mut Life, reading: &Reading) {
+    if life.version.is_none() {
+        life.version.clone_from(&reading.version);
+    }
+    if reading.metric == Metric::ProcessStartTime {
+        life.started_at = start_of(reading);
+        life.start_known = true;
+    }
+}
+
+fn first_life(reading: &Reading, replaces_another: bool) -> Life {
+    let start_known = reading.metric == Metric::ProcessStartTime;
+    Life {
+        instance: reading.instance.clone(),
+        version: reading.version.clone(),
+        started_at: if start_known { start_of(reading) } else { reading.at },
+        start_known: start_known || replaces_another,
+        series: BTreeMap::new(),
+    }
+}
+
+fn start_of(reading: &Reading) -> Timestamp {
+    Timestamp::from_millis((reading.value * 1000.0) as i64).min(reading.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(at: i64, version: &str, metric: Metric, value: f64) -> Reading {
+        Reading {
+            at: Timestamp::from_secs(at),
+            service: ServiceName::new("orders").unwrap(),
+            version: Version::new(version).ok(),
+            instance: InstanceName::new("orders-0").unwrap(),
+            metric,
+            value,
+        }
+    }
+
+    fn history(readings: &[Reading], changes: &[Change]) -> ServiceHistory {
+        let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
+        changes.iter().for_each(|change| history.change(change.clone()));
+        readings.iter().for_each(|reading| history.record(reading, SeriesLimit::NONE));
+        history
+    }
+
+    #[test]
+    fn another_version_is_another_life() {
+        let rss = Metric::ProcessMemoryRss;
+        let history = history(&[reading(0, "1.0", rss, 5.0), reading(1, "1.1", rss, 2.0)], &[]);
+        assert_eq!(history.lives.len(), 2);
+        assert!(history.lives[1].start_known);
+        assert_eq!(history.current().count(), 1);
+    }
+
+    #[test]
+    fn another_start_time_is_another_life_and_rounding_is_not() {
+        let start = Metric::ProcessStartTime;
+        let same = [reading(10, "1", start, 9.0), reading(20, "1", start, 8.99)];
+        assert_eq!(history(&same, &[]).lives.len(), 1);
+        let other = [reading(10, "1", start, 9.0), reading(20, "1", start, 15.0)];
+        let history = history(&other, &[]);
+        assert_eq!(history.lives[1].started_at, Timestamp::from_secs(15));
+    }
+
+    #[test]
+    fn a_restart_event_ends_a_life_and_a_drop_of_the_value_does_not() {
+        let rss = Metric::ProcessMemoryRss;
+        let rows = [reading(0, "1", rss, 900.0), reading(10, "1", rss, 1.0)];
+        assert_eq!(history(&rows, &[]).lives.len(), 1);
+        let restart = Change {
+            at: Timestamp::from_secs(5),
+            kind: ChangeKind::Restart,
+            service: ServiceName::new("orders").unwrap(),
+            instance: InstanceName::new("orders-0").ok(),
+            version: None,
+            attributes: BTreeMap::new(),
+        };
+        assert_eq!(history(&rows, &[restart]).lives.len(), 2);
+    }
+
+    #[test]
+    fn a_full_series_thins_its_past_and_keeps_the_envelope() {
+        let mut series = Series::default();
+        let samples_max = NonZeroUsize::new(64).unwrap();
+        for secs in 0..10_000 {
+            let value = if secs % 2 == 0 { 10.0 } else { 90.0 };
+            series.insert(Sample { at: Timestamp::from_secs(secs), value }, samples_max);
+        }
+        assert!(series.samples().len() <= 64);
+        let oldest = series.samples()[0];
+        assert!(oldest.value < 11.0, "the lower of each pair is kept");
+        assert_eq!(series.last().unwrap().at, Timestamp::from_secs(9999));
+    }
+
+    #[test]
+    fn unsorted_and_repeated_samples_become_one_ordered_series() {
+        let sample = |at, value| Sample { at: Timestamp::from_secs(at), value };
+        let series = Series::from_unsorted(vec![sample(3, 1.0), sample(1, 1.0), sample(3, 2.0)]);
+        assert_eq!(series.samples(), [sample(1, 1.0), sample(3, 2.0)]);
+        assert_eq!(series.between(Timestamp::from_secs(1), Timestamp::from_secs(3)).len(), 1);
+    }
+}

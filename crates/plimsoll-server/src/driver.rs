@@ -1,0 +1,161 @@
+//! The driver: owns the loop's state, feeds it events, and carries out its effects in order.
+//!
+//! What is to be recorded or saved is on disk before the next event is taken, so a server that is
+//! killed at any moment has forgotten nothing that anybody was told. A disk that is full stops the
+//! loop, visibly, until there is room: going on without a record would be worse than standing
+//! still, and leases end by themselves meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_control::{ApprovalRefusal, Effect, Event, State, step};
+use plimsoll_model::Timestamp;
+use plimsoll_store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock;
+use crate::ledger::Ledger;
+use crate::serve::stopped;
+use crate::shared::Counters;
+
+/// Calls that may wait for the driver. Each is small; one round of a thousand agents fits.
+const CALLS_MAX: usize = 1024;
+
+/// Between two ticks of the loop.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Between two attempts to write what could not be written.
+const WRITE_RETRY: Duration = Duration::from_secs(1);
+
+type Reader = Box<dyn FnOnce(&State) + Send>;
+
+enum Call {
+    Step(Event, oneshot::Sender<Vec<ApprovalRefusal>>),
+    Read(Reader),
+}
+
+/// The driver does not answer: the server is shutting down.
+#[derive(Debug, thiserror::Error)]
+#[error("the server is shutting down")]
+pub(crate) struct Gone;
+
+/// What handlers hold of the driver.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    calls: mpsc::Sender<Call>,
+    stepped: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// Feeds one event, and returns when everything that follows from it is on disk.
+    pub(crate) async fn step(&self, event: Event) -> Result<Vec<ApprovalRefusal>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.calls.send(Call::Step(event, reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Asks the state something.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let reader: Reader = Box::new(move |state| {
+            // Whoever asked may have gone away meanwhile.
+            drop(reply.send(question(state)));
+        });
+        self.calls.send(Call::Read(reader)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Changes each time the loop has done something that others may wait for.
+    pub(crate) fn stepped(&self) -> watch::Receiver<u64> {
+        self.stepped.clone()
+    }
+}
+
+pub(crate) struct Driver {
+    state: State,
+    store: Arc<Store>,
+    journal: Ledger,
+    counters: Arc<Counters>,
+    calls: mpsc::Receiver<Call>,
+    stepped: watch::Sender<u64>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        state: State,
+        store: Arc<Store>,
+        journal: Ledger,
+        counters: Arc<Counters>,
+    ) -> (Self, Handle) {
+        let (sender, calls) = mpsc::channel(CALLS_MAX);
+        let (stepped, watcher) = watch::channel(0);
+        let driver = Self { state, store, journal, counters, calls, stepped };
+        (driver, Handle { calls: sender, stepped: watcher })
+    }
+
+    /// Runs until every handle is gone or the shutdown is said. A call that was taken is answered.
+    pub(crate) async fn run(mut self, shutdown: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(shutdown.clone()) => return,
+                _ = ticks.tick() => {
+                    self.advance(clock::now(), Event::Tick).await;
+                }
+                call = self.calls.recv() => match call {
+                    None => return,
+                    Some(Call::Read(reader)) => reader(&self.state),
+                    Some(Call::Step(event, reply)) => {
+                        let refusals = self.advance(clock::now(), event).await;
+                        // The caller may have timed out; what it asked for is done.
+                        drop(reply.send(refusals));
+                    }
+                },
+            }
+        }
+    }
+
+    async fn advance(&mut self, now: Timestamp, event: Event) -> Vec<ApprovalRefusal> {
+        let effects = step(&mut self.state, now, event);
+        let something = !effects.is_empty();
+        let mut refusals = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Refuse(refusal) => refusals.push(refusal),
+                Effect::Record(_) | Effect::Save(_) => self.write(now, effect).await,
+            }
+        }
+        if something {
+            self.stepped.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        refusals
+    }
+
+    /// Writes one effect down, however long it takes.
+    async fn write(&self, now: Timestamp, effect: Effect) {
+        while let Err(error) = self.try_write(now, &effect).await {
+            self.counters.stalled(Some(format!("{error}")));
+            tracing::error!(error = &*error, "the loop waits until it can write");
+            tokio::time::sleep(WRITE_RETRY).await;
+        }
+        self.counters.stalled(None);
+    }
+
+    async fn try_write(
+        &self,
+        now: Timestamp,
+        effect: &Effect,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match effect {
+            Effect::Record(draft) => self.journal.append(draft.clone(), now).await?,
+            Effect::Save(incident) => self.store.save_incident(incident).await?,
+            Effect::Refuse(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! What all handlers share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use plimsoll_ingest::Rejections;
+use plimsoll_ingest::admission::Admission;
+use plimsoll_ingest::catalogue::Catalogue;
+use plimsoll_ingest::traffic::Traffic;
+use plimsoll_store::Store;
+
+use crate::driver::Handle;
+use crate::ledger::Ledger;
+
+/// Cheap to clone; handed to every handler.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) driver: Handle,
+    pub(crate) store: Arc<Store>,
+    pub(crate) journal: Ledger,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) agent_token: String,
+    pub(crate) operator_token: String,
+    intake: Mutex<Intake>,
+    /// Commands that each agent was told of in its last answer.
+    handed: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// The state of what comes in, beside the loop.
+pub(crate) struct Intake {
+    pub(crate) admission: Admission,
+    pub(crate) traffic: Traffic,
+    pub(crate) rejections: Rejections,
+}
+
+/// What the server says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) readings: AtomicU64,
+    pub(crate) spans: AtomicU64,
+    pub(crate) changes: AtomicU64,
+    pub(crate) polls: AtomicU64,
+    stalled: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a server is put together from.
+pub(crate) struct Wiring {
+    pub(crate) driver: Handle,
+    pub(crate) store: Arc<Store>,
+    pub(crate) journal: Ledger,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) agent_token: String,
+    pub(crate) operator_token: String,
+    pub(crate) intake: Intake,
+}
+
+impl Parts {
+    pub(crate) fn new(wiring: Wiring) -> Self {
+        Self {
+            driver: wiring.driver,
+            store: wiring.store,
+            journal: wiring.journal,
+            counters: wiring.counters,
+            catalogue: wiring.catalogue,
+            agent_token: wiring.agent_token,
+            operator_token: wiring.operator_token,
+            intake: Mutex::new(wiring.intake),
+            handed: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Never held across an await: nothing under it waits.
+    pub(crate) fn intake(&self) -> MutexGuard<'_, Intake> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what an agent is told, and says whether any of it is new to it.
+    pub(crate) fn hand(&self, agent: &str, commands: BTreeSet<String>) -> bool {
+        let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = handed.get(agent);
+        let new = commands.iter().any(|id| before.is_none_or(|known| !known.contains(id)));
+        if commands.is_empty() {
+            handed.remove(agent);
+        } else {
+            handed.insert(agent.to_owned(), commands);
+        }
+        new
+    }
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: usize) {
+        counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stalled(&self, why: Option<String>) {
+        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Why the loop cannot write, if it cannot.
+    pub(crate) fn why_stalled(&self) -> Option<String> {
+        self.stalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

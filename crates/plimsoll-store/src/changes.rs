@@ -1,0 +1,65 @@
+//! Changes: deploys, restarts and the other events that explain a curve.
+
+use plimsoll_model::{Change, Timestamp};
+use plimsoll_wire::digest::digest_of;
+use plimsoll_wire::event::ChangeShape;
+use sqlx::Row;
+
+use crate::database::read_error;
+use crate::error::{ReadError, WriteError};
+use crate::store::Store;
+
+/// Changes that are read back at most, the newest ones: a fleet of 1000 services with 50 deploys
+/// and restarts each.
+const CHANGES_MAX: i64 = 50_000;
+
+impl Store {
+    /// Keeps changes, all or nothing, durable when this returns. The same change twice is one.
+    pub async fn append_changes(&self, changes: &[Change]) -> Result<(), WriteError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut writing = self.database.begin().await?;
+        for change in changes {
+            let shape = ChangeShape::from(change);
+            let record = plimsoll_wire::canonical::text_of(&shape);
+            let written = sqlx::query(
+                "INSERT INTO changes (digest, at, record) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )
+            .bind(digest_of(&shape).to_string())
+            .bind(change.at.as_millis())
+            .bind(record)
+            .execute(&mut writing.connection)
+            .await;
+            written.map_err(|source| writing.error(source))?;
+        }
+        writing.commit().await
+    }
+
+    /// The changes at or after a moment, oldest first.
+    pub async fn changes_since(&self, since: Timestamp) -> Result<Vec<Change>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT digest, record FROM changes WHERE at >= ?1 ORDER BY at DESC, digest LIMIT ?2",
+        )
+        .bind(since.as_millis())
+        .bind(CHANGES_MAX)
+        .fetch_all(self.database.readers())
+        .await
+        .map_err(read_error)?;
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in rows.iter().rev() {
+            let id: String = row.try_get(0).map_err(read_error)?;
+            let record: &str = row.try_get(1).map_err(read_error)?;
+            changes.push(change_of(id, record)?);
+        }
+        Ok(changes)
+    }
+}
+
+fn change_of(id: String, record: &str) -> Result<Change, ReadError> {
+    let shape: ChangeShape = match serde_json::from_str(record) {
+        Ok(shape) => shape,
+        Err(source) => return Err(ReadError::Json { id, source }),
+    };
+    Change::try_from(shape).map_err(|source| ReadError::Record { id, source })
+}

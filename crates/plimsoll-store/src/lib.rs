@@ -1,0 +1,28 @@
+//! The embedded store: telemetry, changes and incidents in SQLite, and the journal in a file of its
+//! own, all in one data directory that one server owns.
+//!
+//! It keeps and gives back; it does not judge, sample down or decide what is worth keeping. Used by
+//! `plimsoll-server`, and by `plimsoll audit verify` through [`verify`] alone.
+//!
+//! # What is promised
+//!
+//! What was acknowledged is durable: every write is one transaction (or one line) that is on the
+//! disk when the call returns, at the cost of one `fsync` for a batch of readings and two or three
+//! for a journal entry. A write that failed has left nothing behind, and the next one starts
+//! afresh: after a full disk the store goes on as soon as there is space.
+
+mod changes;
+mod database;
+mod error;
+mod files;
+mod incidents;
+mod journal;
+mod lock;
+mod store;
+mod telemetry;
+
+pub use error::{OpenError, ReadError, WriteError};
+pub use incidents::INCIDENTS_MAX;
+pub use journal::{ENTRIES_MAX, Journal, JournalError, Opened, verify};
+pub use store::Store;
+pub use telemetry::{Replayed, SERIES_SAMPLES_MAX, StoredSeries};

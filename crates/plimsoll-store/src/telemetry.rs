@@ -1,0 +1,313 @@
+//! Readings: taken in batches, given back in the order of time or as curves, forgotten when they
+//! are old.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use plimsoll_model::{
+    InstanceName, Metric, Reading, Sample, Series, ServiceName, Span, Timestamp, Version,
+};
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use crate::database::{SeriesKey, Writing, read_error};
+use crate::error::{ReadError, WriteError};
+use crate::store::Store;
+
+/// Samples of one statement. SQLite takes 32766 values a statement, and gains little beyond a few
+/// hundred rows.
+const ROWS_OF_STATEMENT: usize = 256;
+
+/// How much time one step of a replay sorts at once. With 1000 samples a second that is 60 thousand
+/// rows; SQLite sorts more than its cache holds in a temporary file.
+const REPLAY_WINDOW: Span = Span::from_secs(60);
+
+/// Series that one transaction of [`Store::forget_before`] cleans: appends wait for it.
+const FORGET_SERIES_OF_TRANSACTION: i64 = 500;
+
+/// Samples that [`Store::series`] gives at most, over all instances: a day of 11 instances at 5 s.
+pub const SERIES_SAMPLES_MAX: usize = 200_000;
+
+/// The curve of one version of one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSeries {
+    pub instance: InstanceName,
+    pub version: Option<Version>,
+    pub series: Series,
+}
+
+/// What a replay gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub readings: u64,
+    /// Samples of metrics that this version does not know: a newer one wrote them.
+    pub unknown: u64,
+}
+
+impl Store {
+    /// Keeps a batch, all of it or nothing. It is durable when this returns, for one `fsync` a
+    /// batch, so batches should be what an agent sends at once and not single readings. A reading
+    /// with the same service, instance, metric, version and time as one before replaces it, so a
+    /// batch may be sent again after an error or a crash.
+    pub async fn append(&self, readings: &[Reading]) -> Result<(), WriteError> {
+        if let Some(index) = readings.iter().position(|reading| !reading.value.is_finite()) {
+            return Err(WriteError::NotFinite { index });
+        }
+        if readings.is_empty() {
+            return Ok(());
+        }
+        let mut writing = self.database.begin().await?;
+        for chunk in readings.chunks(ROWS_OF_STATEMENT) {
+            write_samples(&mut writing, chunk).await?;
+        }
+        writing.commit().await
+    }
+
+    /// Gives every reading from `since` on to `sink`, in the order of time; of one moment the start
+    /// times of processes first, because a history tells lives apart by them. Memory is that of one
+    /// window of a minute. What is appended meanwhile may or may not be among it.
+    pub async fn replay(
+        &self,
+        since: Timestamp,
+        mut sink: impl FnMut(Reading),
+    ) -> Result<Replayed, ReadError> {
+        let names = self.series_names().await?;
+        let mut replayed = Replayed::default();
+        let mut from = since;
+        while let Some(first) = self.first_sample_from(from).await? {
+            let to = first + REPLAY_WINDOW;
+            let mut rows = sqlx::query(
+                "SELECT s.id, p.at, p.value FROM series s \
+                 CROSS JOIN samples p ON p.series = s.id AND p.at >= ?1 AND p.at < ?2 \
+                 ORDER BY p.at, s.metric <> 'process.start_time', s.id",
+            )
+            .bind(first.as_millis())
+            .bind(to.as_millis())
+            .fetch(self.database.readers());
+            while let Some(row) = rows.try_next().await.map_err(read_error)? {
+                let series: i64 = row.try_get(0).map_err(read_error)?;
+                let sample = sample_of(&row, 1)?;
+                match names.get(&series) {
+                    Some(Some(key)) => {
+                        replayed.readings += 1;
+                        sink(reading_of(key, sample));
+                    }
+                    Some(None) => replayed.unknown += 1,
+                    // It began after the names were read: whoever appended it knows it.
+                    None => {}
+                }
+            }
+            if to <= first {
+                break;
+            }
+            from = to;
+        }
+        Ok(replayed)
+    }
+
+    /// The curves of one metric of one service with `from <= at < to`, in order of instance and
+    /// version. More than [`SERIES_SAMPLES_MAX`] samples are an error, never a curve with a hole.
+    pub async fn series(
+        &self,
+        service: &ServiceName,
+        metric: Metric,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<StoredSeries>, ReadError> {
+        let mut rows = sqlx::query(
+            "SELECT s.id, s.instance, s.version, p.at, p.value FROM series s \
+             CROSS JOIN samples p ON p.series = s.id AND p.at >= ?3 AND p.at < ?4 \
+             WHERE s.service = ?1 AND s.metric = ?2 \
+             ORDER BY s.instance, s.version, p.at LIMIT ?5",
+        )
+        .bind(service.as_str())
+        .bind(metric.name())
+        .bind(from.as_millis())
+        .bind(to.as_millis())
+        .bind(SERIES_SAMPLES_MAX as i64 + 1)
+        .fetch(self.database.readers());
+        let mut curves: Vec<(i64, InstanceName, Option<Version>, Vec<Sample>)> = Vec::new();
+        let mut samples = 0;
+        while let Some(row) = rows.try_next().await.map_err(read_error)? {
+            samples += 1;
+            if samples > SERIES_SAMPLES_MAX {
+                return Err(ReadError::TooMany { max: SERIES_SAMPLES_MAX });
+            }
+            let id: i64 = row.try_get(0).map_err(read_error)?;
+            if curves.last().is_none_or(|(last, ..)| *last != id) {
+                let (instance, version) = replica_of(&row, id, 1)?;
+                curves.push((id, instance, version, Vec::new()));
+            }
+            let sample = sample_of(&row, 3)?;
+            curves.iter_mut().next_back().into_iter().for_each(|curve| curve.3.push(sample));
+        }
+        let curves = curves.into_iter();
+        Ok(curves
+            .map(|(_, instance, version, samples)| StoredSeries {
+                instance,
+                version,
+                series: Series::from_unsorted(samples),
+            })
+            .collect())
+    }
+
+    /// Forgets samples and changes before a moment, and says how many samples. Works in several
+    /// transactions, so that appends are not held up for long.
+    pub async fn forget_before(&self, moment: Timestamp) -> Result<u64, WriteError> {
+        let mut forgotten = 0;
+        let mut after: i64 = 0;
+        loop {
+            let mut writing = self.database.begin().await?;
+            let (samples, last) = forget_some(&mut writing, moment, after).await?;
+            writing.commit().await?;
+            forgotten += samples;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(forgotten),
+            }
+        }
+    }
+
+    async fn first_sample_from(&self, from: Timestamp) -> Result<Option<Timestamp>, ReadError> {
+        let row = sqlx::query(
+            "SELECT MIN((SELECT at FROM samples WHERE series = s.id AND at >= ?1 \
+             ORDER BY at LIMIT 1)) FROM series s",
+        )
+        .bind(from.as_millis())
+        .fetch_one(self.database.readers())
+        .await
+        .map_err(read_error)?;
+        let at: Option<i64> = row.try_get(0).map_err(read_error)?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+
+    /// The name of every series; none for a metric that this version does not know.
+    async fn series_names(&self) -> Result<HashMap<i64, Option<SeriesKey>>, ReadError> {
+        let mut rows = sqlx::query("SELECT id, service, metric, instance, version FROM series")
+            .fetch(self.database.readers());
+        let mut names = HashMap::new();
+        while let Some(row) = rows.try_next().await.map_err(read_error)? {
+            let id: i64 = row.try_get(0).map_err(read_error)?;
+            let service: &str = row.try_get(1).map_err(read_error)?;
+            let metric: &str = row.try_get(2).map_err(read_error)?;
+            let service =
+                ServiceName::new(service).map_err(|source| ReadError::Name { id, source })?;
+            let (instance, version) = replica_of(&row, id, 3)?;
+            let key = |metric| (service, metric, instance, version);
+            names.insert(id, metric.parse::<Metric>().ok().map(key));
+        }
+        Ok(names)
+    }
+}
+
+async fn write_samples(writing: &mut Writing<'_>, readings: &[Reading]) -> Result<(), WriteError> {
+    let mut rows = Vec::with_capacity(readings.len());
+    for reading in readings {
+        rows.push((series_id(writing, reading).await?, reading.at.as_millis(), reading.value));
+    }
+    let is_full = rows.len() == ROWS_OF_STATEMENT;
+    let mut statement: QueryBuilder<Sqlite> =
+        QueryBuilder::new("INSERT INTO samples (series, at, value) ");
+    statement.push_values(rows, |mut row, (series, at, value)| {
+        row.push_bind(series).push_bind(at).push_bind(value);
+    });
+    statement.push(" ON CONFLICT DO UPDATE SET value = excluded.value");
+    // Only the full size is kept prepared: each rest would be a statement of its own.
+    let written = statement.build().persistent(is_full).execute(&mut writing.connection).await;
+    written.map_err(|source| writing.error(source))?;
+    Ok(())
+}
+
+async fn series_id(writing: &mut Writing<'_>, reading: &Reading) -> Result<i64, WriteError> {
+    let Reading { service, metric, instance, version, at: _, value: _ } = reading;
+    let key = (service.clone(), *metric, instance.clone(), version.clone());
+    if let Some(id) = writing.known_series(&key) {
+        return Ok(id);
+    }
+    // The update changes nothing: it is there because a conflict would otherwise return no row.
+    let found = sqlx::query(
+        "INSERT INTO series (service, metric, instance, version) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET service = excluded.service RETURNING id",
+    )
+    .bind(service.as_str())
+    .bind(metric.name())
+    .bind(instance.as_str())
+    .bind(version.as_ref().map_or("", Version::as_str))
+    .fetch_one(&mut writing.connection)
+    .await
+    .and_then(|row| row.try_get::<i64, _>(0));
+    let id = found.map_err(|source| writing.error(source))?;
+    writing.remember_series(key, id);
+    Ok(id)
+}
+
+/// Cleans the next few series behind `after`. Says how many samples went, and where to go on; the
+/// last call takes the empty series and the changes along.
+async fn forget_some(
+    writing: &mut Writing<'_>,
+    moment: Timestamp,
+    after: i64,
+) -> Result<(u64, Option<i64>), WriteError> {
+    let rows = sqlx::query("SELECT id FROM series WHERE id > ?1 ORDER BY id LIMIT ?2")
+        .bind(after)
+        .bind(FORGET_SERIES_OF_TRANSACTION)
+        .fetch_all(&mut writing.connection)
+        .await
+        .and_then(|rows| rows.iter().map(|row| row.try_get::<i64, _>(0)).collect());
+    let ids: Vec<i64> = rows.map_err(|source| writing.error(source))?;
+    let mut forgotten = 0;
+    for id in &ids {
+        let done = sqlx::query("DELETE FROM samples WHERE series = ?1 AND at < ?2")
+            .bind(id)
+            .bind(moment.as_millis())
+            .execute(&mut writing.connection)
+            .await;
+        forgotten += done.map_err(|source| writing.error(source))?.rows_affected();
+    }
+    if ids.is_empty() {
+        forget_rest(writing, moment).await?;
+    }
+    Ok((forgotten, ids.last().copied()))
+}
+
+async fn forget_rest(writing: &mut Writing<'_>, moment: Timestamp) -> Result<(), WriteError> {
+    writing.forget_series();
+    let empty = "DELETE FROM series WHERE NOT EXISTS \
+                 (SELECT 1 FROM samples WHERE samples.series = series.id)";
+    let done = sqlx::query(empty).execute(&mut writing.connection).await;
+    done.map_err(|source| writing.error(source))?;
+    let done = sqlx::query("DELETE FROM changes WHERE at < ?1")
+        .bind(moment.as_millis())
+        .execute(&mut writing.connection)
+        .await;
+    done.map_err(|source| writing.error(source))?;
+    Ok(())
+}
+
+fn reading_of(key: &SeriesKey, sample: Sample) -> Reading {
+    let (service, metric, instance, version) = key.clone();
+    Reading { at: sample.at, service, version, instance, metric, value: sample.value }
+}
+
+/// The time and the value in two columns that follow each other.
+fn sample_of(row: &sqlx::sqlite::SqliteRow, column: usize) -> Result<Sample, ReadError> {
+    let at: i64 = row.try_get(column).map_err(read_error)?;
+    let value: f64 = row.try_get(column + 1).map_err(read_error)?;
+    Ok(Sample { at: Timestamp::from_millis(at), value })
+}
+
+/// The instance and the version in two columns that follow each other.
+fn replica_of(
+    row: &sqlx::sqlite::SqliteRow,
+    id: i64,
+    column: usize,
+) -> Result<(InstanceName, Option<Version>), ReadError> {
+    let instance: &str = row.try_get(column).map_err(read_error)?;
+    let version: &str = row.try_get(column + 1).map_err(read_error)?;
+    let named = |source| ReadError::Name { id, source };
+    let instance = InstanceName::new(instance).map_err(named)?;
+    let version = match version {
+        "" => None,
+        version => Some(Version::new(version).map_err(named)?),
+    };
+    Ok((instance, version))
+}

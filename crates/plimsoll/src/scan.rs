@@ -1,0 +1,95 @@
+//! `plimsoll scan`: verdicts once, from files.
+//!
+//! Reads, asks the detector for every service, prints. The judgement is `plimsoll-detect`'s, the
+//! form of the answer `plimsoll-wire`'s.
+
+mod read;
+mod report;
+mod telemetry;
+
+use std::path::PathBuf;
+
+use plimsoll_model::{Assessment, ServiceName, Timestamp, Verdict};
+use plimsoll_wire::scan::{ScanInputs, ScanReport};
+
+use self::read::Input;
+use self::telemetry::Telemetry;
+use crate::clock;
+use crate::exit::{Exit, Failure};
+use crate::output::{Format, Progress, print, print_json, say};
+
+const EXAMPLES: &str = "\
+Columns: ts (Unix seconds or RFC 3339), service, version, instance, metric, value; in any order.
+Metric names are canonical ones; names of known exporters are taken too.
+A sample over 5 minutes ahead of this machine's clock is rejected, unless most of them are.
+
+Exit codes: 1 at least one service leaks; 3 nothing leaks, and at least one service is undecided or
+suspect, or there are no samples; 0 everything is steady; 2 the input cannot be read.
+
+Examples:
+  plimsoll scan --telemetry telemetry.csv --events events.jsonl
+  plimsoll scan --telemetry - --service orders --format json < telemetry.csv";
+
+/// Verdicts once, from telemetry at rest.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Samples as CSV with a header; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    telemetry: PathBuf,
+    /// Deploys, restarts and other events, one JSON object a line; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Assess as of this moment (Unix seconds or RFC 3339) [default: the newest sample]
+    #[arg(long, value_name = "TIME", value_parser = read::moment)]
+    at: Option<Timestamp>,
+    /// More names of metrics, as TOML in the form of the built-in catalogue.
+    #[arg(long, value_name = "FILE")]
+    catalogue: Option<PathBuf>,
+    /// Only this service; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    service: Vec<ServiceName>,
+}
+
+pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
+    let now = clock::now();
+    let progress = Progress::new();
+    let input = read::read(args, now, &progress)?;
+    let at = args.at.or(input.telemetry.newest()).unwrap_or(now);
+    let (assessments, inputs) = assess(input, at, &progress);
+    drop(progress);
+    match format {
+        Format::Json => print_json(&ScanReport::new(at, &assessments, inputs))?,
+        Format::Table => print(&report::table(at, &assessments, &inputs))?,
+    }
+    Ok(exit_of(&assessments))
+}
+
+fn assess(input: Input, at: Timestamp, progress: &Progress) -> (Vec<Assessment>, ScanInputs) {
+    let Input { telemetry, changes, rejected } = input;
+    let span = telemetry.oldest().zip(telemetry.newest());
+    let total = telemetry.services();
+    let (mut series, mut samples) = (0, 0);
+    let mut assessments = Vec::new();
+    for service in Telemetry::histories(telemetry, changes) {
+        progress.show(&format!("assessing {} of {total} services", assessments.len() + 1));
+        series += service.series;
+        samples += service.samples;
+        assessments.push(plimsoll_detect::assess(&service.history, at));
+    }
+    if assessments.is_empty() {
+        say("plimsoll: the telemetry holds no samples, so nothing can be said of any service");
+    }
+    (assessments, ScanInputs::new(series, samples, rejected, span))
+}
+
+fn exit_of(assessments: &[Assessment]) -> Exit {
+    let any = |verdict| assessments.iter().any(|assessment| assessment.verdict == verdict);
+    if any(Verdict::Leaking) {
+        Exit::Found
+    } else if any(Verdict::Suspect) || any(Verdict::Undecided) || assessments.is_empty() {
+        Exit::CannotTell
+    } else {
+        Exit::NothingWrong
+    }
+}

@@ -1,0 +1,228 @@
+//! Reading what a scan is asked about: telemetry, events and catalogue, from files or standard
+//! input, with everything that was refused said on standard error.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use plimsoll_ingest::catalogue::{Catalogue, CatalogueError};
+use plimsoll_ingest::csv::{self, CsvError};
+use plimsoll_ingest::events::{self, EventsError};
+use plimsoll_ingest::{CLOCK_AHEAD_MAX, Reason, Rejections};
+use plimsoll_model::{Change, ServiceName, Timestamp};
+
+use super::Args;
+use super::telemetry::{SAMPLES_MAX, Telemetry};
+use crate::exit::Failure;
+use crate::output::{Progress, printable, say};
+
+/// Events that are kept at most, and about as many bytes as [`SAMPLES_MAX`] samples: more than a
+/// year of deploys of any fleet. A file with more is a log.
+const CHANGES_MAX: usize = 1_000_000;
+
+/// Rows between two signs of life.
+const PROGRESS_EVERY: u64 = 100_000;
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// Services named in an error.
+const NAMED_MAX: usize = 10;
+
+/// What a scan works on.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) telemetry: Telemetry,
+    pub(crate) changes: Vec<Change>,
+    /// Lines of both files that could not be used.
+    pub(crate) rejected: u64,
+}
+
+/// Why there is nothing to scan.
+#[derive(Debug, thiserror::Error)]
+enum ScanError {
+    #[error("cannot open `{}`; check that it exists and may be read", path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("`{}` is not telemetry that can be read; correct the file", path.display())]
+    Telemetry { path: PathBuf, source: CsvError },
+    #[error("the events in `{}` cannot be read; correct the file", path.display())]
+    Events { path: PathBuf, source: EventsError },
+    #[error("the catalogue `{}` cannot be used", path.display())]
+    Catalogue { path: PathBuf, source: CatalogueError },
+    #[error("`{}` is Parquet, which is not read yet; write the samples as CSV", .0.display())]
+    Parquet(PathBuf),
+    #[error("telemetry and events cannot both be standard input; put one of them into a file")]
+    OneStdin,
+    #[error("none of the {rows} lines of telemetry could be used; correct what is named above")]
+    NothingUsable { rows: u64 },
+    #[error("no samples of the service `{service}`; the telemetry has: {known}")]
+    NoSuchService { service: String, known: String },
+    #[error(
+        "{found} samples are more than the {SAMPLES_MAX} that fit; cut the file by time or by \
+         service"
+    )]
+    TooManySamples { found: u64 },
+    #[error("more than {CHANGES_MAX} events; leave out those that no one would blame for a leak")]
+    TooManyEvents,
+}
+
+impl From<ScanError> for Failure {
+    fn from(error: ScanError) -> Self {
+        Self::bad_input(error)
+    }
+}
+
+/// Reads everything that the arguments name.
+pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<Input, Failure> {
+    if is_stdin(&args.telemetry) && args.events.as_deref().is_some_and(is_stdin) {
+        return Err(ScanError::OneStdin.into());
+    }
+    let catalogue = read_catalogue(args.catalogue.as_deref())?;
+    let (mut telemetry, mut refused) = read_telemetry(args, &catalogue, progress)?;
+    let (mut changes, mut refused_changes) = match &args.events {
+        Some(path) => read_changes(path)?,
+        None => (Vec::new(), Rejections::default()),
+    };
+    if let Some(end) = believed_until(&telemetry, now) {
+        refused.add_many(Reason::TimeInFuture, telemetry.count_after(end));
+        telemetry.drop_after(end);
+        let before = changes.len();
+        changes.retain(|change| change.at <= end);
+        refused_changes.add_many(Reason::TimeInFuture, (before - changes.len()) as u64);
+    }
+    say_refused(&args.telemetry, &refused);
+    if let Some(path) = &args.events {
+        say_refused(path, &refused_changes);
+    }
+    if telemetry.services() == 0 && !refused.is_empty() {
+        return Err(ScanError::NothingUsable { rows: refused.total() }.into());
+    }
+    Ok(Input { telemetry, changes, rejected: refused.total() + refused_changes.total() })
+}
+
+/// Unix seconds or RFC 3339, from the command line.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    let wrong = || "write Unix seconds or RFC 3339 with an offset, as 2026-05-28T20:26:40Z".into();
+    if let Ok(secs) = text.parse::<i64>() {
+        return jiff::Timestamp::from_second(secs)
+            .map(|moment| Timestamp::from_millis(moment.as_millisecond()))
+            .map_err(|_| "beyond the calendar; is it in milliseconds? write seconds".into());
+    }
+    let moment = text.parse::<jiff::Timestamp>().map_err(|_| wrong())?;
+    Ok(Timestamp::from_millis(moment.as_millisecond()))
+}
+
+fn read_catalogue(path: Option<&Path>) -> Result<Catalogue, ScanError> {
+    let Some(path) = path else { return Ok(Catalogue::built_in()) };
+    let open = |source| ScanError::Open { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(open)?;
+    let wrong = |source| ScanError::Catalogue { path: path.to_owned(), source };
+    Catalogue::built_in().extend(&text).map_err(wrong)
+}
+
+fn read_telemetry(
+    args: &Args,
+    catalogue: &Catalogue,
+    progress: &Progress,
+) -> Result<(Telemetry, Rejections), ScanError> {
+    let path = args.telemetry.clone();
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+        return Err(ScanError::Parquet(path));
+    }
+    let input = open(&path)?;
+    let chosen: BTreeSet<&ServiceName> = args.service.iter().collect();
+    let mut others = BTreeSet::new();
+    let mut telemetry = Telemetry::default();
+    let mut rows = 0_u64;
+    let summary = csv::read(input, catalogue, None, &mut |reading| {
+        rows += 1;
+        if rows.is_multiple_of(PROGRESS_EVERY) {
+            progress.show(&format!("read {rows} samples"));
+        }
+        if chosen.is_empty() || chosen.contains(&reading.service) {
+            telemetry.add(reading);
+        } else if others.len() < NAMED_MAX {
+            others.insert(reading.service);
+        }
+    })
+    .map_err(|source| ScanError::Telemetry { path, source })?;
+    if telemetry.gathered() > SAMPLES_MAX {
+        return Err(ScanError::TooManySamples { found: telemetry.gathered() });
+    }
+    check_chosen(&args.service, &telemetry, others)?;
+    Ok((telemetry, summary.rejections))
+}
+
+fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
+    let mut changes = Vec::new();
+    let mut too_many = false;
+    let mut sink = |change| {
+        too_many |= changes.len() >= CHANGES_MAX;
+        if !too_many {
+            changes.push(change);
+        }
+    };
+    let summary = events::read(open(path)?, None, &mut sink)
+        .map_err(|source| ScanError::Events { path: path.to_owned(), source })?;
+    if too_many { Err(ScanError::TooManyEvents) } else { Ok((changes, summary.rejections)) }
+}
+
+/// The moment after which a sample is from the future. None where the whole file says that this
+/// machine's clock is the wrong one: telemetry at rest is often read elsewhere than it was made,
+/// and then nothing of it may be lost. A few samples ahead are a broken clock of their sender, and
+/// would move the moment of the assessment to where nothing else is.
+fn believed_until(telemetry: &Telemetry, now: Timestamp) -> Option<Timestamp> {
+    let end = now + CLOCK_AHEAD_MAX;
+    let ahead = telemetry.count_after(end);
+    if ahead > telemetry.gathered() / 2 {
+        say("plimsoll: most samples are ahead of this machine's clock; they are taken as they are");
+        return None;
+    }
+    Some(end)
+}
+
+fn check_chosen(
+    chosen: &[ServiceName],
+    telemetry: &Telemetry,
+    others: BTreeSet<ServiceName>,
+) -> Result<(), ScanError> {
+    let Some(missing) = chosen.iter().find(|service| !telemetry.contains(service)) else {
+        return Ok(());
+    };
+    let known = telemetry.names().cloned().chain(others).take(NAMED_MAX);
+    let known: Vec<_> = known.map(|service| service.to_string()).collect();
+    let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+    Err(ScanError::NoSuchService { service: missing.to_string(), known })
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new(STDIN)
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, ScanError> {
+    if is_stdin(path) {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path)
+        .map_err(|source| ScanError::Open { path: path.to_owned(), source })?;
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+fn say_refused(path: &Path, refused: &Rejections) {
+    if refused.is_empty() {
+        return;
+    }
+    let name = if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
+    let mut text = format!("plimsoll: {} lines of {} were not used", refused.total(), name);
+    for (reason, count) in refused.counts() {
+        // Writing to a string does not fail.
+        drop(write!(text, "\n  {count} x {reason}"));
+        for example in refused.examples(reason) {
+            let line = example.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            drop(write!(text, "\n      {line}{}", printable(&example.detail)));
+        }
+    }
+    say(&text);
+}

@@ -1,0 +1,115 @@
+//! A scan as a table for people: the worst first, the reason under each service.
+
+use plimsoll_model::{Assessment, Timestamp, Verdict};
+use plimsoll_wire::scan::ScanInputs;
+
+use crate::output::{clip, table as lay_out, wrap};
+
+/// Columns of a service's name; longer ones are cut, the JSON has them whole.
+const SERVICE_CHARS_MAX: usize = 24;
+
+/// Columns of a suspected change.
+const CHANGE_CHARS_MAX: usize = 22;
+
+/// All services in lines of 100 columns.
+pub(super) fn table(at: Timestamp, assessments: &[Assessment], inputs: &ScanInputs) -> String {
+    let mut sorted: Vec<_> = assessments.iter().collect();
+    sorted.sort_by_key(|assessment| urgency(assessment.verdict));
+    let rows: Vec<_> = sorted.iter().map(|assessment| row(at, assessment)).collect();
+    let headings = ["service", "verdict", "cause", "sure", "growth", "limit", "since"];
+    let mut laid_out = lay_out(headings, &rows).into_iter();
+    let mut lines: Vec<String> = laid_out.next().into_iter().collect();
+    for (line, assessment) in laid_out.zip(sorted) {
+        lines.push(line);
+        lines.extend(wrap(&assessment.reason, 4));
+    }
+    lines.push(String::new());
+    lines.push(summary(assessments, inputs));
+    lines.join("\n") + "\n"
+}
+
+fn row(at: Timestamp, assessment: &Assessment) -> [String; 7] {
+    let dash = || "-".to_owned();
+    let change = assessment.suspected_change.as_ref().map(|change| match &change.version {
+        Some(version) => format!("{} {version}", change.kind),
+        None => change.kind.to_string(),
+    });
+    let onset = || assessment.onset.map(|onset| format!("{} ago", at.since(onset)));
+    [
+        clip(assessment.service.as_str(), SERVICE_CHARS_MAX),
+        assessment.verdict.to_string(),
+        assessment.cause.to_string(),
+        format!("{:.0}%", assessment.confidence * 100.0),
+        assessment.growth.map_or_else(dash, |growth| growth.to_string()),
+        assessment.exhaustion.map_or_else(dash, |end| until(at, end.p50)),
+        clip(&change.or_else(onset).unwrap_or_else(dash), CHANGE_CHARS_MAX),
+    ]
+}
+
+fn until(at: Timestamp, end: Timestamp) -> String {
+    if end <= at { "now".to_owned() } else { format!("in {}", end.since(at)) }
+}
+
+const fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Leaking => 0,
+        Verdict::Suspect => 1,
+        Verdict::Undecided => 2,
+        Verdict::Steady => 3,
+    }
+}
+
+fn summary(assessments: &[Assessment], inputs: &ScanInputs) -> String {
+    let count = |verdict| assessments.iter().filter(|a| a.verdict == verdict).count();
+    let verdicts = [Verdict::Leaking, Verdict::Suspect, Verdict::Undecided, Verdict::Steady];
+    let counts: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| count(**verdict) > 0)
+        .map(|verdict| format!("{} {verdict}", count(*verdict)))
+        .collect();
+    let counts = if counts.is_empty() { "no services".to_owned() } else { counts.join(", ") };
+    let rejected = match inputs.rejected {
+        0 => String::new(),
+        rejected => format!(", {rejected} lines rejected"),
+    };
+    let ScanInputs { series, samples, .. } = inputs;
+    format!("{counts}; {samples} samples of {series} series{rejected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plimsoll_model::{Cause, Exhaustion, Growth, Metric, ServiceName, Span, Unit};
+
+    fn assessment(service: &str, verdict: Verdict) -> Assessment {
+        let at = Timestamp::from_secs(1_780_000_000);
+        let end = at + Span::from_mins(185);
+        Assessment {
+            at,
+            service: ServiceName::new(service).unwrap(),
+            verdict,
+            cause: Cause::Fragmentation,
+            confidence: 0.97,
+            metric: Some(Metric::RuntimeHeapLive),
+            onset: Some(at - Span::from_mins(12)),
+            growth: Some(Growth { per_hour: 1023.9 * 1_048_576.0, unit: Unit::Bytes }),
+            exhaustion: Some(Exhaustion { p10: end, p50: end, p90: end }),
+            instances: Vec::new(),
+            suspected_change: None,
+            reason: "the floor after collections rises steadily ".repeat(5),
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_worst_stands_first_and_every_line_fits() {
+        let at = Timestamp::from_secs(1_780_000_000);
+        let long = "a-service-with-a-name-that-nobody-can-say-aloud";
+        let all = [assessment(long, Verdict::Steady), assessment("orders", Verdict::Undecided)];
+        let text = table(at, &all, &ScanInputs::default());
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.find("orders").unwrap() < text.find("a-service").unwrap(), "{text}");
+        assert!(text.contains("1023.9 MiB/h  in 3h05m  12m00s ago"), "{text}");
+        assert!(text.ends_with("1 undecided, 1 steady; 0 samples of 0 series\n"), "{text}");
+    }
+}
