@@ -94,11 +94,11 @@ pub enum LimitError {
     Closed,
     #[error("{LEASES_MAX} leases are outstanding, which is the most there may be")]
     Full,
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}", file.display())]
     Read { file: PathBuf, source: io::Error },
-    #[error("the lease could not be written down, so nothing was changed: {0}")]
-    Persist(io::Error),
-    #[error("cannot write {}: {source}; the lease stands, and undoes what may have been changed",
+    #[error("the lease could not be written down, so nothing was changed")]
+    Persist(#[source] io::Error),
+    #[error("cannot write {}; the lease stands, and undoes what may have been changed",
         file.display())]
     Write { file: PathBuf, source: io::Error },
     #[error("{} shows {found} after {wanted} was written; the lease stands, and undoes it",

@@ -103,6 +103,36 @@ async fn a_lease_on_a_real_cgroup_ends_and_leaves_it_byte_for_byte_as_it_was() {
 }
 
 #[tokio::test]
+async fn memory_high_goes_back_to_max() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = MemoryGroup { version: GroupVersion::V2, folder: folder.path().to_owned() };
+    let file = folder.path().join("memory.high");
+    fs::write(&file, "max\n").unwrap();
+    let book = LeaseBook::open(folder.path(), clock::now()).unwrap();
+    let action = Action::SetMemoryHigh(Bytes::from_mib(300));
+    book.limit(&command(action, Some(Span::from_mins(1))), &group).await.unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "314572800\n");
+    assert_eq!(restored(all_undone(&book).await).now, "max");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "max\n");
+
+    let action = Action::SetMemoryHigh(Bytes::from_mib(300));
+    let late = book.limit(&command(action, Some(Span::from_mins(1))), &group).await;
+    assert!(matches!(late, Err(LimitError::Closed)), "nobody would undo it");
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_ends_its_lease() {
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let group = staged(folder.path());
+    let book = LeaseBook::open(state.path(), clock::now()).unwrap();
+    book.limit(&soft_limit(Some(Span::from_mins(1))), &group).await.unwrap();
+    fs::remove_file(group.soft_limit_file()).unwrap();
+    let restored = restored(all_undone(&book).await);
+    assert!(restored.now.contains("gone") && !restored.verified, "{restored:?}");
+    assert_eq!(book.latest_end().await, None);
+}
+
+#[tokio::test]
 async fn an_agent_that_starts_again_undoes_what_its_predecessor_set() {
     let folder = tempfile::tempdir().unwrap();
     let group = staged(folder.path());

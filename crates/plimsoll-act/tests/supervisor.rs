@@ -69,7 +69,7 @@ async fn a_version_that_does_not_come_up_gives_way_to_the_old_one() {
     assert_eq!(why, "it ended before it was ready: exit status: 3");
 
     // Long enough for Python to start again, which has to happen within it too.
-    let deadline = Duration::from_secs(5);
+    let deadline = Duration::from_secs(8);
     let deaf = supervisor.replace(&instance("web-0"), &version("deaf"), deadline).await;
     assert!(matches!(deaf, Err(ReplaceError::BroughtBack { .. })), "{deaf:?}");
     let status = only(&supervisor);

@@ -13,12 +13,13 @@ use plimsoll_act::lease::LeaseBookError;
 use plimsoll_act::performed::PerformedError;
 use plimsoll_act::supervisor::{FleetError, Supervisor, SupervisorOptions};
 use plimsoll_wire::fleet::FleetSpec;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::local_socket::{self, LocalSocket, socket_path};
 use crate::orders::OrderStream;
 use crate::performer::Performer;
+use crate::reach::{Found, Locals};
 
 /// How often leases are looked at: the most by which one outlives its end.
 const LEASE_CHECK: Duration = Duration::from_millis(500);
@@ -39,7 +40,10 @@ pub struct CommandOptions {
     /// Leases, receipts, versions, logs, configuration and the socket; made when it is not there.
     /// Belongs to one agent at a time.
     pub folder: PathBuf,
-    /// What to run. Without it the agent supervises nothing and reaches nothing.
+    /// What else runs on this machine, as the collecting half sees it; its instances can be
+    /// captured and limited, and not replaced.
+    pub found: Option<watch::Receiver<Vec<Found>>>,
+    /// What to run. Without it the agent supervises nothing.
     pub fleet: Option<FleetSpec>,
     /// Program and leading arguments that reach `plimsoll_act::launch::launch_child`.
     pub launcher: Vec<OsString>,
@@ -89,8 +93,8 @@ pub async fn run_commands(
     let path = socket_path(&options.folder);
     let listener = local_socket::listen(&options.folder)
         .map_err(|source| CommandsError::Socket { path: path.clone(), source })?;
-    let supervisor = supervisor(&options)?;
-    let performer = Arc::new(Performer::open(&options.folder, supervisor)?);
+    let locals = Locals { supervisor: supervisor(&options)?, found: options.found.clone() };
+    let performer = Arc::new(Performer::open(&options.folder, locals)?);
     let stop = Arc::new(Notify::new());
     let socket = LocalSocket {
         listener,

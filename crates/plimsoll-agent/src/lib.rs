@@ -21,7 +21,7 @@ mod performer;
 mod pressure;
 mod proc;
 pub mod push;
-mod reach;
+pub mod reach;
 mod runtime_acts;
 mod runtimes;
 

@@ -47,6 +47,8 @@ pub(crate) struct OrderStream {
     authorization: HeaderValue,
     performer: Arc<Performer>,
     queues: BTreeMap<ServiceName, mpsc::Sender<Command>>,
+    /// For all services that are not of the fleet, known and unknown.
+    others: mpsc::Sender<Command>,
 }
 
 /// Why one poll brought nothing.
@@ -80,6 +82,7 @@ impl OrderStream {
         authorization.set_sensitive(true);
         let services = performer.services().cloned();
         let queues = services.map(|service| (service, start_queue(&performer))).collect();
+        let others = start_queue(&performer);
         Some(Self {
             client,
             url: format!("{}/api/v1/agent/poll", server.trim_end_matches('/')),
@@ -88,6 +91,7 @@ impl OrderStream {
             authorization,
             performer,
             queues,
+            others,
         })
     }
 
@@ -184,18 +188,12 @@ impl OrderStream {
             Ok(command) => command,
             Err(error) => return tracing::error!(why = in_words(&error), "an order is ignored"),
         };
-        match self.queues.get(&command.service) {
-            Some(queue) => drop(queue.try_send(command)),
-            // Answered with a refusal, so that the server does not wait for it.
-            None => {
-                let performer = Arc::clone(&self.performer);
-                tokio::spawn(async move { performer.perform(command).await });
-            }
-        }
+        let queue = self.queues.get(&command.service).unwrap_or(&self.others);
+        drop(queue.try_send(command));
     }
 }
 
-/// Performs the commands of one service in the order in which they came.
+/// Performs the commands of a queue in the order in which they came.
 fn start_queue(performer: &Arc<Performer>) -> mpsc::Sender<Command> {
     let (sender, mut queue) = mpsc::channel(QUEUE_LENGTH);
     let performer = Arc::clone(performer);

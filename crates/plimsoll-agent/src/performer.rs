@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use plimsoll_act::lease::LeaseBook;
 use plimsoll_act::performed::{Begin, Performed};
-use plimsoll_act::supervisor::{ReplaceError, ReplicaStatus, Supervisor};
+use plimsoll_act::supervisor::{ReplaceError, ReplicaState, ReplicaStatus, Supervisor};
 use plimsoll_model::{
     Action, Command, InstanceName, Measured, Reach, Receipt, ReceiptResult, ServiceName, Version,
 };
@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock;
 use crate::commands::CommandsError;
-use crate::reach;
+use crate::reach::{Local, Locals, reach};
 use crate::runtime_acts::RuntimeActs;
 
 /// How long a version may take until it is ready; then the old one is started again. A JVM on a
@@ -31,7 +31,7 @@ pub(crate) const READY_DEADLINE: Duration = Duration::from_secs(60);
 /// Everything that this agent can act with.
 #[derive(Debug)]
 pub(crate) struct Performer {
-    supervisor: Option<Supervisor>,
+    locals: Locals,
     leases: LeaseBook,
     pub(crate) performed: Performed,
     runtimes: RuntimeActs,
@@ -45,18 +45,15 @@ pub(crate) struct Performer {
 type Acted = Result<Measured, ReceiptResult>;
 
 impl Performer {
-    pub(crate) fn open(
-        folder: &Path,
-        supervisor: Option<Supervisor>,
-    ) -> Result<Self, CommandsError> {
+    pub(crate) fn open(folder: &Path, locals: Locals) -> Result<Self, CommandsError> {
         let now = clock::now();
         let leases = LeaseBook::open(folder, now)?;
         let performed = Performed::open(folder, now)?;
-        let replicas = supervisor.as_ref().map(Supervisor::status).unwrap_or_default();
-        let locks = replicas.into_iter().map(|replica| (replica.service, Arc::default()));
+        let replicas = locals.supervised().into_iter();
+        let locks = replicas.map(|replica| (replica.service, Arc::default()));
         Ok(Self {
             locks: locks.collect(),
-            supervisor,
+            locals,
             leases,
             performed,
             runtimes: RuntimeActs::default(),
@@ -65,9 +62,11 @@ impl Performer {
     }
 
     pub(crate) fn reach(&self) -> Vec<Reach> {
-        let Some(supervisor) = &self.supervisor else { return Vec::new() };
-        let without_groups = supervisor.without_groups().map(ToString::to_string);
-        reach::reach(&supervisor.status(), &without_groups, &self.runtimes)
+        self.locals.all().into_iter().map(|local| reach(local, &self.runtimes)).collect()
+    }
+
+    fn supervisor(&self) -> Option<&Supervisor> {
+        self.locals.supervisor.as_ref()
     }
 
     /// Performs the command, unless it was begun before, and keeps its receipt for the server.
@@ -107,46 +106,40 @@ impl Performer {
     /// Every path below has its own deadline: the runtimes' patience, the supervisor's deadline,
     /// the time limit of a write.
     async fn act(&self, command: &Command) -> Acted {
-        let supervisor =
-            self.supervisor.as_ref().ok_or_else(|| refused("it supervises nothing"))?;
-        let replica = guard(command, supervisor.status_of(&command.instance))?;
+        let local = guard(command, self.locals.one(&command.service, &command.instance))?;
         match &command.action {
             Action::CollectGarbage => {
-                let pid = running(&replica)?;
-                let collected = self.runtimes.collect_garbage(&replica.instance, pid).await;
+                let pid = running(&local)?;
+                let collected = self.runtimes.collect_garbage(&local.instance, pid).await;
                 collected.map_err(ReceiptResult::Failed)
             }
             Action::CaptureHistogram => {
-                let pid = running(&replica)?;
-                let counted = self.runtimes.count_types(&replica.instance, pid).await;
+                let pid = running(&local)?;
+                let counted = self.runtimes.count_types(&local.instance, pid).await;
                 counted.map_err(ReceiptResult::Failed)
             }
-            Action::SetMemoryHigh(_) | Action::SetSoftLimit(_) => {
-                self.limit(command, &replica).await
-            }
-            Action::Restart => self.replace(supervisor, command, &replica.version).await,
-            Action::RunVersion(version) => self.replace(supervisor, command, version).await,
+            Action::SetMemoryHigh(_) | Action::SetSoftLimit(_) => self.limit(command, &local).await,
+            Action::Restart => self.replace(command, local.version.as_ref()).await,
+            Action::RunVersion(version) => self.replace(command, Some(version)).await,
         }
     }
 
-    async fn limit(&self, command: &Command, replica: &ReplicaStatus) -> Acted {
-        let group = replica.group.as_ref().ok_or_else(|| refused("it has no cgroup of its own"))?;
+    async fn limit(&self, command: &Command, local: &Local) -> Acted {
+        let group = local.group.as_ref().map_err(|why| refused(why))?;
         let limited = self.leases.limit(command, group).await;
         limited.map_err(|error| match error.changed_nothing() {
-            true => refused(&error.to_string()),
-            false => ReceiptResult::Failed(error.to_string()),
+            true => refused(&in_words(&error)),
+            false => ReceiptResult::Failed(in_words(&error)),
         })
     }
 
-    async fn replace(
-        &self,
-        supervisor: &Supervisor,
-        command: &Command,
-        version: &Version,
-    ) -> Acted {
+    async fn replace(&self, command: &Command, version: Option<&Version>) -> Acted {
         if command.lease.is_some() {
             return Err(refused("a lease cannot bring back a process that was stopped"));
         }
+        let (Some(supervisor), Some(version)) = (self.supervisor(), version) else {
+            return Err(refused("no supervisor of this agent started it"));
+        };
         match supervisor.replace(&command.instance, version, READY_DEADLINE).await {
             Ok(replaced) => Ok(Measured::Replaced {
                 version: Some(replaced.version),
@@ -165,7 +158,7 @@ impl Performer {
 
     /// Starts the fleet, if there is one; what did not come up is logged, and tried again later.
     pub(crate) async fn start(&self) {
-        let Some(supervisor) = &self.supervisor else { return };
+        let Some(supervisor) = self.supervisor() else { return };
         for (instance, why) in supervisor.start_all(READY_DEADLINE).await {
             tracing::error!(%instance, why, "a replica did not come up");
         }
@@ -180,7 +173,7 @@ impl Performer {
         version: &Version,
     ) -> Result<(), String> {
         let unknown = || format!("no service `{service}` is supervised here");
-        let supervisor = self.supervisor.as_ref().ok_or_else(unknown)?;
+        let supervisor = self.supervisor().ok_or_else(unknown)?;
         let _alone = self.locks.get(service).ok_or_else(unknown)?.lock().await;
         let mut moved: Vec<InstanceName> = Vec::new();
         for replica in supervisor.status().iter().filter(|replica| replica.service == *service) {
@@ -207,7 +200,7 @@ impl Performer {
     /// Undoes all leases and ends the fleet.
     pub(crate) async fn stop(&self) {
         self.leases.undo_all(|receipt| self.keep(receipt)).await;
-        if let Some(supervisor) = &self.supervisor {
+        if let Some(supervisor) = self.supervisor() {
             supervisor.stop_all().await;
         }
     }
@@ -217,8 +210,7 @@ impl Performer {
     }
 
     pub(crate) fn status(&self) -> Vec<LocalReplica> {
-        let replicas = self.supervisor.as_ref().map(Supervisor::status).unwrap_or_default();
-        replicas.into_iter().map(local).collect()
+        self.locals.supervised().into_iter().map(local_replica).collect()
     }
 
     fn keep(&self, receipt: &Receipt) {
@@ -232,23 +224,23 @@ impl Performer {
 }
 
 /// The command is for what runs, or it is refused with what does.
-fn guard(command: &Command, found: Option<ReplicaStatus>) -> Result<ReplicaStatus, ReceiptResult> {
+fn guard(command: &Command, found: Option<Local>) -> Result<Local, ReceiptResult> {
     let (service, instance) = (&command.service, &command.instance);
-    let Some(replica) = found.filter(|replica| replica.service == *service) else {
-        return Err(refused(&format!("no {instance} of {service} is supervised here")));
+    let Some(local) = found else {
+        return Err(refused(&format!("this agent reaches no {instance} of {service}")));
     };
-    match &command.version {
-        Some(version) if *version != replica.version => {
-            let runs = &replica.version;
-            let text = format!("{instance} runs {runs} by now, and this was meant for {version}");
-            Err(refused(&text))
-        }
-        Some(_) | None => Ok(replica),
+    if let Some(meant) = &command.version
+        && local.version.as_ref() != Some(meant)
+    {
+        let runs = local.version.as_ref().map_or("an unknown version", Version::as_str);
+        let text = format!("{instance} runs {runs} by now, and this was meant for {meant}");
+        return Err(refused(&text));
     }
+    Ok(local)
 }
 
-fn running(replica: &ReplicaStatus) -> Result<u32, ReceiptResult> {
-    replica.pid.ok_or_else(|| refused(&format!("{} does not run now", replica.instance)))
+fn running(local: &Local) -> Result<u32, ReceiptResult> {
+    local.ready.ok_or_else(|| refused(&format!("{} is not ready now", local.instance)))
 }
 
 fn refused(why: &str) -> ReceiptResult {
@@ -264,8 +256,7 @@ fn kind(result: &ReceiptResult) -> &'static str {
     }
 }
 
-fn local(replica: ReplicaStatus) -> LocalReplica {
-    use plimsoll_act::supervisor::ReplicaState;
+fn local_replica(replica: ReplicaStatus) -> LocalReplica {
     let state = match replica.state {
         ReplicaState::Stopped => "stopped",
         ReplicaState::Starting => "starting",

@@ -127,6 +127,7 @@ impl Pusher {
             .timeout(ANSWER_TIMEOUT)
             .pool_max_idle_per_host(1)
             .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
             .build()
             .map_err(PushError::Client)?;
         Ok(Self {
@@ -180,7 +181,8 @@ impl Pusher {
         }
         match request.body(batch.payload.body()).send().await {
             Ok(response) => judge(response, &batch.payload).await,
-            Err(error) => Attempt::Away { why: chain(&error), asked: None },
+            // Without the address: people write passwords into addresses.
+            Err(error) => Attempt::Away { why: chain(&error.without_url()), asked: None },
         }
     }
 }

@@ -1,49 +1,142 @@
-//! What can be done with each instance here, and why what is missing is missing. Used by `orders`,
-//! which tells the server.
+//! The instances here that can be acted on, what can be done with each, and why what is missing is
+//! missing. Used by `performer`, which acts, and `orders`, which tells the server.
 
-use plimsoll_act::cgroup::{self, GroupVersion};
-use plimsoll_act::supervisor::{ReplicaState, ReplicaStatus};
-use plimsoll_model::{Ability, PredictedPause, Reach};
+use plimsoll_act::cgroup::{self, GroupVersion, MemoryGroup};
+use plimsoll_act::supervisor::{ReplicaState, ReplicaStatus, Supervisor};
+use plimsoll_model::{Ability, InstanceName, PredictedPause, Reach, ServiceName, Version};
+use tokio::sync::watch;
 
+use crate::proc::ProcFs;
 use crate::runtime_acts::RuntimeActs;
 
-/// Why replicas have no cgroups of their own; empty when they have.
-pub(crate) type WithoutGroups = Option<String>;
+const NOT_READY: &str = "it is not ready";
+const NO_GROUP: &str = "it has no cgroup of its own";
+const NOT_OURS: &str = "it was not started by the supervisor of this agent";
 
-/// Blocking for a few reads of memory-backed files for each replica.
-pub(crate) fn reach(
-    replicas: &[ReplicaStatus],
-    without_groups: &WithoutGroups,
-    runtimes: &RuntimeActs,
-) -> Vec<Reach> {
-    replicas.iter().map(|replica| of_replica(replica, without_groups, runtimes)).collect()
+/// A process that the collecting half watches and the supervisor does not know: the rest of the
+/// machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub service: ServiceName,
+    pub instance: InstanceName,
+    pub version: Option<Version>,
+    /// The process whose runtime is asked.
+    pub pid: u32,
+    /// Field 22 of `/proc/PID/stat`: an id that passed to another process is not acted on.
+    pub start_ticks: u64,
+    /// Whether its memory cgroup holds this instance and nobody else.
+    pub own_group: bool,
 }
 
-fn of_replica(
-    replica: &ReplicaStatus,
-    without_groups: &WithoutGroups,
-    runtimes: &RuntimeActs,
-) -> Reach {
-    let mut can = Can { abilities: vec![Ability::Restart], missing: Vec::new() };
-    let limited = soft_limit(replica, without_groups, &mut can);
-    can.abilities.extend(limited);
-    match replica.versions.len() {
-        0 | 1 => can.not(Ability::RunVersion, "no other version of it can be started here"),
-        _ => can.abilities.push(Ability::RunVersion),
+/// An instance that can be acted on.
+#[derive(Clone, Debug)]
+pub(crate) struct Local {
+    pub(crate) service: ServiceName,
+    pub(crate) instance: InstanceName,
+    pub(crate) version: Option<Version>,
+    pub(crate) versions: Vec<Version>,
+    /// None while it has no process, or one that is still starting.
+    pub(crate) ready: Option<u32>,
+    /// Its own group, or why it has none.
+    pub(crate) group: Result<MemoryGroup, String>,
+    pub(crate) supervised: bool,
+}
+
+/// Where instances come from. The supervisor's word goes before what was found.
+#[derive(Debug)]
+pub(crate) struct Locals {
+    pub(crate) supervisor: Option<Supervisor>,
+    pub(crate) found: Option<watch::Receiver<Vec<Found>>>,
+}
+
+impl Locals {
+    /// Blocking for a few reads of memory-backed files for each instance.
+    pub(crate) fn all(&self) -> Vec<Local> {
+        let mut all: Vec<Local> = self.supervised().into_iter().map(|r| self.replica(r)).collect();
+        if let Some(found) = &self.found {
+            let found = found.borrow();
+            let known = |found: &&Found| all.iter().any(|local| local.instance == found.instance);
+            let others: Vec<Local> =
+                found.iter().filter(|found| !known(found)).map(of_found).collect();
+            all.extend(others);
+        }
+        all
     }
-    let predicted_pause = of_runtime(replica, runtimes, &mut can);
+
+    pub(crate) fn one(&self, service: &ServiceName, instance: &InstanceName) -> Option<Local> {
+        let replica = self.supervisor.as_ref().and_then(|fleet| fleet.status_of(instance));
+        let local = match replica {
+            Some(replica) => Some(self.replica(replica)),
+            None => self.found_one(instance),
+        };
+        local.filter(|local| local.service == *service)
+    }
+
+    pub(crate) fn supervised(&self) -> Vec<ReplicaStatus> {
+        self.supervisor.as_ref().map(Supervisor::status).unwrap_or_default()
+    }
+
+    fn found_one(&self, instance: &InstanceName) -> Option<Local> {
+        let found = self.found.as_ref()?.borrow();
+        found.iter().find(|found| found.instance == *instance).map(of_found)
+    }
+
+    fn replica(&self, replica: ReplicaStatus) -> Local {
+        let without = self.supervisor.as_ref().and_then(Supervisor::without_groups);
+        let why = || without.map_or_else(|| NO_GROUP.to_owned(), ToString::to_string);
+        let ready = (replica.state == ReplicaState::Ready).then_some(replica.pid).flatten();
+        Local {
+            service: replica.service,
+            instance: replica.instance,
+            version: Some(replica.version),
+            versions: replica.versions,
+            ready,
+            group: replica.group.ok_or_else(why),
+            supervised: true,
+        }
+    }
+}
+
+fn of_found(found: &Found) -> Local {
+    let group = match found.own_group {
+        true => cgroup::memory_group_of(found.pid),
+        false => Err("it shares its cgroup with other processes".to_owned()),
+    };
+    Local {
+        service: found.service.clone(),
+        instance: found.instance.clone(),
+        version: found.version.clone(),
+        versions: Vec::new(),
+        ready: is_still(found).then_some(found.pid),
+        group,
+        supervised: false,
+    }
+}
+
+fn is_still(found: &Found) -> bool {
+    let stat = ProcFs::open("/proc".as_ref()).ok().and_then(|mut proc| proc.stat(found.pid).ok());
+    stat.is_some_and(|stat| stat.start_ticks == found.start_ticks && !stat.ended)
+}
+
+/// What the server is told of one instance.
+pub(crate) fn reach(local: Local, runtimes: &RuntimeActs) -> Reach {
+    let mut can = Can::default();
+    processes(&local, &mut can);
+    soft_limit(&local, &mut can);
+    let predicted_pause = runtime(&local, runtimes, &mut can);
     can.abilities.sort_unstable();
     Reach {
-        service: replica.service.clone(),
-        instance: replica.instance.clone(),
-        version: Some(replica.version.clone()),
+        service: local.service,
+        instance: local.instance,
+        version: local.version,
         abilities: can.abilities,
         missing: can.missing,
-        versions: replica.versions.clone(),
+        versions: local.versions,
         predicted_pause,
     }
 }
 
+#[derive(Default)]
 struct Can {
     abilities: Vec<Ability>,
     missing: Vec<(Ability, String)>,
@@ -55,40 +148,42 @@ impl Can {
     }
 }
 
+fn processes(local: &Local, can: &mut Can) {
+    if !local.supervised {
+        can.not(Ability::Restart, NOT_OURS);
+        return can.not(Ability::RunVersion, NOT_OURS);
+    }
+    can.abilities.push(Ability::Restart);
+    match local.versions.len() {
+        0 | 1 => can.not(Ability::RunVersion, "no other version of it can be started here"),
+        _ => can.abilities.push(Ability::RunVersion),
+    }
+}
+
 /// People expect `memory.high`; the soft limit is what older machines have in its place.
-fn soft_limit(
-    replica: &ReplicaStatus,
-    without_groups: &WithoutGroups,
-    can: &mut Can,
-) -> Option<Ability> {
-    let found =
-        || format!("this machine has no cgroup v2 memory controller: {}", cgroup::v2_found());
-    match replica.group.as_ref().map(|group| group.version) {
-        Some(GroupVersion::V2) => Some(Ability::SetMemoryHigh),
-        Some(GroupVersion::V1) => {
-            can.not(Ability::SetMemoryHigh, &found());
-            Some(Ability::SetSoftLimit)
+fn soft_limit(local: &Local, can: &mut Can) {
+    match local.group.as_ref().map(|group| group.version) {
+        Ok(GroupVersion::V2) => can.abilities.push(Ability::SetMemoryHigh),
+        Ok(GroupVersion::V1) => {
+            let found = cgroup::v2_found();
+            let why = format!("this machine has no cgroup v2 memory controller: {found}");
+            can.not(Ability::SetMemoryHigh, &why);
+            can.abilities.push(Ability::SetSoftLimit);
         }
-        None => {
-            let why = without_groups.as_deref().unwrap_or("it has no cgroup of its own");
+        Err(why) => {
             can.not(Ability::SetMemoryHigh, why);
             can.not(Ability::SetSoftLimit, why);
-            None
         }
     }
 }
 
-fn of_runtime(
-    replica: &ReplicaStatus,
-    runtimes: &RuntimeActs,
-    can: &mut Can,
-) -> Option<PredictedPause> {
-    let (ReplicaState::Ready, Some(pid)) = (replica.state, replica.pid) else {
-        can.not(Ability::CollectGarbage, "it is not ready");
-        can.not(Ability::CaptureHistogram, "it is not ready");
+fn runtime(local: &Local, runtimes: &RuntimeActs, can: &mut Can) -> Option<PredictedPause> {
+    let Some(pid) = local.ready else {
+        can.not(Ability::CollectGarbage, NOT_READY);
+        can.not(Ability::CaptureHistogram, NOT_READY);
         return None;
     };
-    let askable = runtimes.askable(&replica.instance, pid);
+    let askable = runtimes.askable(&local.instance, pid);
     match askable.collection {
         Ok(()) => can.abilities.push(Ability::CollectGarbage),
         Err(why) => can.not(Ability::CollectGarbage, &why),

@@ -3,131 +3,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its stage cannot be set up")]
 
+#[path = "shared/jvm.rs"]
+mod jvm;
 #[path = "shared/server.rs"]
 mod server;
+#[path = "shared/stage.rs"]
+mod stage;
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plimsoll_agent::commands::{CommandOptions, CommandsError, run_commands};
+use plimsoll_agent::commands::{CommandsError, run_commands};
 use plimsoll_agent::local_socket::{ask, config_path, socket_path};
-use plimsoll_model::{
-    Ability, Action, Bytes, Command, CommandId, Digest, InstanceName, Measured, ReceiptResult,
-    ServiceName, Span, Version,
-};
-use plimsoll_wire::fleet::{FleetSpec, Launch, ReplicaSpec, ServiceSpec};
-use plimsoll_wire::local::{LocalReplica, LocalReply, LocalRequest};
+use plimsoll_model::{Action, Bytes, Command, Measured, ReceiptResult, Span, Version};
+use plimsoll_wire::local::{LocalReply, LocalRequest};
 use server::{Server, TOKEN, wait};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use stage::{Agent, command, options, server, status, web};
 
 const DEPLOY_LIMIT: Duration = Duration::from_secs(60);
-
-fn launch(program: &str, args: &[&str]) -> Launch {
-    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-    Launch { program: program.into(), args, env: BTreeMap::new() }
-}
-
-fn shell(script: &str) -> Launch {
-    launch("/bin/sh", &["-c", script])
-}
-
-fn service(name: &str, launches: BTreeMap<String, Launch>, replicas: u32) -> ServiceSpec {
-    let port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let replica = |number| ReplicaSpec { instance: format!("{name}-{number}"), port: port() };
-    ServiceSpec {
-        service: name.to_owned(),
-        version: "1".to_owned(),
-        launches,
-        replicas: (0..replicas).map(replica).collect(),
-        ready_path: "/".to_owned(),
-        memory_limit_bytes: None,
-        fds_limit: None,
-    }
-}
-
-/// Versions 1 and 2 come up, `bad` ends at once, `deaf` never listens.
-fn web(replicas: u32) -> FleetSpec {
-    let serve = "exec python3 -m http.server --bind 127.0.0.1 $PORT";
-    let launches = [("1", serve), ("2", serve), ("bad", "exit 3"), ("deaf", "exec sleep 1000")];
-    let launches = launches.map(|(name, script)| (name.to_owned(), shell(script)));
-    FleetSpec { services: vec![service("web", launches.into(), replicas)] }
-}
-
-fn options(server: &Server, folder: &Path, fleet: FleetSpec) -> CommandOptions {
-    CommandOptions {
-        server: server.url(),
-        token: TOKEN.to_owned(),
-        agent: "test".to_owned(),
-        folder: folder.to_owned(),
-        fleet: Some(fleet),
-        launcher: vec![env!("CARGO_BIN_EXE_agent-host").into(), "exec-child".into()],
-        otlp_endpoint: "http://127.0.0.1:1".to_owned(),
-    }
-}
-
-/// An agent in this process, and the way to end it in order.
-struct Agent {
-    folder: PathBuf,
-    stop: oneshot::Sender<()>,
-    run: JoinHandle<Result<(), CommandsError>>,
-}
-
-impl Agent {
-    async fn start(options: CommandOptions) -> Self {
-        let folder = options.folder.clone();
-        let (stop, stopped) = oneshot::channel();
-        let run = tokio::spawn(run_commands(options, async { drop(stopped.await) }));
-        let agent = Self { folder, stop, run };
-        agent.all_ready().await;
-        agent
-    }
-
-    async fn all_ready(&self) {
-        for _ in 0..2000 {
-            let replicas = status(&self.folder).await;
-            if !replicas.is_empty() && replicas.iter().all(|replica| replica.state == "ready") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("the fleet is not ready: {:?}", status(&self.folder).await);
-    }
-
-    async fn end(self) {
-        drop(self.stop);
-        self.run.await.unwrap().unwrap();
-    }
-}
-
-async fn status(folder: &Path) -> Vec<LocalReplica> {
-    match ask(&socket_path(folder), &LocalRequest::Status, Duration::from_secs(5)).await {
-        Ok(LocalReply::Status { replicas }) => replicas,
-        Ok(_) | Err(_) => Vec::new(),
-    }
-}
-
-fn command(id: &str, instance: &str, action: Action) -> Command {
-    let (service, _) = instance.rsplit_once('-').unwrap();
-    Command {
-        id: CommandId::new(id).unwrap(),
-        plan: None,
-        authority: Digest::ZERO,
-        service: ServiceName::new(service).unwrap(),
-        instance: InstanceName::new(instance).unwrap(),
-        version: Some(Version::new("1").unwrap()),
-        action,
-        lease: None,
-        reason: "a test orders it".to_owned(),
-    }
-}
-
-async fn server() -> Server {
-    Server::start("127.0.0.1:0", Arc::default()).await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_is_repeated_is_performed_once_also_by_the_next_agent() {
@@ -177,8 +70,8 @@ async fn what_is_not_signed_or_not_meant_for_what_runs_is_not_performed() {
     let old = Some(Version::new("0.9").unwrap());
     let drifted = Command { version: old, ..command("c1", "web-0", Action::Restart) };
     refusal(drifted, "web-0 runs 1 by now, and this was meant for 0.9").await;
-    refusal(command("c2", "web-7", Action::Restart), "no web-7 of web").await;
-    refusal(command("c3", "shop-0", Action::Restart), "no shop-0 of shop").await;
+    refusal(command("c2", "web-7", Action::Restart), "reaches no web-7 of web").await;
+    refusal(command("c3", "shop-0", Action::Restart), "reaches no shop-0 of shop").await;
     let unknown = Action::RunVersion(Version::new("7").unwrap());
     refusal(command("c4", "web-0", unknown), "no launch for version 7").await;
     let leased = Some(Span::from_mins(1));
@@ -328,41 +221,5 @@ async fn an_agent_that_is_killed_in_the_middle_of_a_command_reports_it_and_leave
     }
     server.polled(3).await;
     assert_eq!(status(&state).await.remove(0).version, "1", "it is not repeated");
-    agent.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_jvm_is_collected_and_counted_with_the_pause_that_was_predicted() {
-    if std::process::Command::new("java").arg("-version").output().is_err() {
-        return eprintln!("skipped: java is not installed");
-    }
-    let (server, folder) = (server().await, tempfile::tempdir().unwrap());
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/Shop.java");
-    let launches = [("1".to_owned(), launch("java", &["-Xmx128m", source]))];
-    let fleet = FleetSpec { services: vec![service("shop", launches.into(), 1)] };
-    let agent = Agent::start(options(&server, folder.path(), fleet)).await;
-    let reach = || {
-        let desk = server.desk.lock().unwrap();
-        desk.reach.iter().find(|reach| reach.can(Ability::CaptureHistogram)).cloned()
-    };
-    let reach = wait("the JVM can be asked", reach).await;
-    assert!(reach.can(Ability::CollectGarbage) && reach.can(Ability::Restart));
-    assert!(!reach.can(Ability::RunVersion));
-    assert!(reach.predicted_pause.unwrap().basis.contains("class histogram of live objects"));
-
-    server.order(command("c1", "shop-0", Action::CollectGarbage));
-    let result = server.result_of("c1").await;
-    let ReceiptResult::Done(Measured::Collected { used_before, used_after, .. }) = result else {
-        panic!("{result:?}")
-    };
-    assert!(used_after < used_before, "{used_after} {used_before}");
-    server.order(command("c2", "shop-0", Action::CaptureHistogram));
-    let result = server.result_of("c2").await;
-    let ReceiptResult::Done(Measured::Counted { pause, types, .. }) = result else {
-        panic!("{result:?}")
-    };
-    assert!(pause > Span::ZERO);
-    let orders = types.iter().find(|row| row.name.ends_with("Shop$Order")).unwrap();
-    assert_eq!(orders.instances, 50_000);
     agent.end().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Change, InstanceName, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory, ServiceName,
+    Change, InstanceName, Level, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory, ServiceName,
     Timestamp, Version,
 };
 
@@ -23,7 +23,11 @@ impl Fleet {
         Self { histories: BTreeMap::new(), limit, services_max, refused: 0 }
     }
 
+    /// Adds a reading to its service. What is measured of a whole machine is no service's.
     pub(crate) fn record(&mut self, reading: &Reading) {
+        if reading.metric.level() == Level::Node {
+            return;
+        }
         let limit = self.limit;
         match self.open(&reading.service) {
             Some(history) => history.record(reading, limit),

@@ -22,6 +22,7 @@ mod step;
 mod trial;
 
 pub use approval::ApprovalRefusal;
+pub use plimsoll_decide::Playbook;
 pub use settings::Settings;
 pub use state::State;
 pub use step::{Effect, Event, step};

@@ -76,7 +76,7 @@ fn roll_back(situation: &Situation<'_>, policy: &Policy) -> Decision {
         Err(reason) => return Decision::Nothing { reason },
     };
     let why = match &situation.assessment.suspected_change {
-        Some(change) => format!("it leaks since the {} at {}", change.kind, what(change)),
+        Some(change) => format!("it leaks since the {} of {}", change.kind, what(change)),
         None => "it leaks".into(),
     };
     let (contain, missing) = contain(situation, policy);
@@ -136,7 +136,7 @@ fn no_rollback(situation: &Situation<'_>) -> String {
             assessment.service
         ),
         Some(change) => format!(
-            "the {} at {} fits the onset, and no actuator can undo it here: undo it by hand",
+            "the {} of {} fits the onset, and no actuator can undo it here: undo it by hand",
             change.kind,
             what(change)
         ),

@@ -18,7 +18,8 @@ pub(crate) struct Onset {
     pub(crate) change: Option<Change>,
 }
 
-pub(crate) fn onset(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Onset {
+/// `same` says that what ran right before grew alike at equal uptime.
+pub(crate) fn onset(scene: &Scene<'_>, run: &Run<'_>, found: &Study, same: bool) -> Onset {
     let from = found.trend.map_or(scene.hours(run.from), |trend| trend.from);
     match found.began {
         Began::AtChange(index) => {
@@ -27,24 +28,26 @@ pub(crate) fn onset(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Onset {
             Onset { at, change }
         }
         Began::Within => Onset { at: scene.moment(from), change: None },
-        Began::WithRun => with_run(scene, run, found),
+        Began::WithRun => with_run(scene, run, found, same),
     }
 }
 
 /// A growth as old as its run: follow it back through the runs that grew as much, to the first.
-fn with_run(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Onset {
-    let per_hour = found.trend.map_or(0.0, |trend| trend.per_hour);
+fn with_run(scene: &Scene<'_>, run: &Run<'_>, found: &Study, same: bool) -> Onset {
+    let mut per_hour = found.trend.map_or(0.0, |trend| trend.per_hour);
     let mut first = *run;
     let mut flat_before = None;
-    for before in chain(scene, run) {
-        match grows_alike(scene, &before, &found.rung, per_hour) {
-            Some(true) => first = before,
-            Some(false) => {
-                flat_before = Some(before);
-                break;
-            }
-            None => {}
+    for (index, before) in chain(scene, run).into_iter().enumerate() {
+        let Some(pace) = pace_after_start(scene, &before, &found.rung) else { continue };
+        if same && index == 0 {
+            // A young run still warms up; the one before tells the pace of the growth alone.
+            per_hour = per_hour.min(pace);
         }
+        if pace < ALIKE * per_hour || pace <= 0.0 {
+            flat_before = Some(before);
+            break;
+        }
+        first = before;
     }
     let began = if first.start_known { first.started } else { first.from };
     let change = flat_before.and_then(|before| beginning(scene, &before, &first, &found.rung));
@@ -62,11 +65,13 @@ fn chain<'a>(scene: &Scene<'a>, run: &Run<'a>) -> Vec<Run<'a>> {
     scene.runs.iter().rev().filter(other).copied().collect()
 }
 
+/// Growth that is less than this share of another's is not the same growth.
+const ALIKE: f64 = 0.4;
+
 /// None when too little was seen of it.
-fn grows_alike(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, per_hour: f64) -> Option<bool> {
-    let blocks = scene.blocks(run, rung);
-    let points = later(&blocks, 0.25);
-    (points.len() >= 6).then(|| pace_of(&points) >= 0.4 * per_hour)
+fn pace_after_start(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<f64> {
+    let points = later(&scene.blocks(run, rung), 0.25);
+    (points.len() >= 6).then(|| pace_of(&points))
 }
 
 /// The deliberate change between the last flat run and the first growing one.

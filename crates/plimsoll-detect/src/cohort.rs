@@ -27,6 +27,13 @@ pub(crate) enum Control {
 }
 
 pub(crate) fn control(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Control {
+    control_within(scene, run, found, GENERATIONS)
+}
+
+/// How far back a control is asked for its own control.
+const GENERATIONS: usize = 3;
+
+fn control_within(scene: &Scene<'_>, run: &Run<'_>, found: &Study, left: usize) -> Control {
     if matches!(found.began, Began::AtChange(_)) {
         let claim = format!("{} was flat in the same process before", found.rung.metric);
         return Control::Equal(claim, None);
@@ -35,7 +42,7 @@ pub(crate) fn control(scene: &Scene<'_>, run: &Run<'_>, found: &Study) -> Contro
         return Control::Nothing;
     };
     match predecessor(scene, run, &found.rung) {
-        Some(before) => against(scene, run, (&before, &grown), found),
+        Some(before) => against(scene, run, (&before, &grown), (found, left)),
         None => peers(scene, run, found, &grown),
     }
 }
@@ -59,7 +66,7 @@ fn against(
     scene: &Scene<'_>,
     run: &Run<'_>,
     (before, grown): (&Run<'_>, &Trend),
-    found: &Study,
+    (found, left): (&Study, usize),
 ) -> Control {
     let rung = &found.rung;
     let name = describe(run, before);
@@ -70,7 +77,7 @@ fn against(
         if pace <= limits::CONTROL_SHARE.default * grown.per_hour {
             return Control::Beside(format!("{name} did not grow"));
         }
-        return grew_before(scene, before, rung, &name);
+        return grew_before(scene, (before, &name), rung, left);
     };
     let mut apart = study(scene, run, rung, &difference);
     apart.level = found.level;
@@ -82,7 +89,7 @@ fn against(
     }
     let rise = apart.trend.map_or(0.0, |trend| trend.rise);
     if rise <= 2.0 * limits::CONTROL_SHARE.default * grown.rise {
-        return grew_before(scene, before, rung, &name);
+        return grew_before(scene, (before, &name), rung, left);
     }
     let claim = format!("{name} did not grow at equal uptime");
     Control::Equal(claim, Some(Box::new(apart)))
@@ -95,18 +102,34 @@ fn describe(run: &Run<'_>, before: &Run<'_>) -> String {
     }
 }
 
-fn grew_before(scene: &Scene<'_>, before: &Run<'_>, rung: &Rung, name: &str) -> Control {
-    let blocks = scene.blocks(before, rung);
-    match study(scene, before, rung, &blocks).course {
-        Course::Growing | Course::Wanders | Course::CannotTell(_) => {
-            Control::SameEverSince(format!("{name} grew the same way"))
-        }
+/// The control did the same: because it leaked too, or because both only started up?
+fn grew_before(
+    scene: &Scene<'_>,
+    (before, name): (&Run<'_>, &str),
+    rung: &Rung,
+    left: usize,
+) -> Control {
+    let found = study(scene, before, rung, &scene.blocks(before, rung));
+    let ever_since = || Control::SameEverSince(format!("{name} grew the same way"));
+    let leaked = || match control_within(scene, before, &found, left - 1) {
+        Control::Equal(_, Some(apart)) => apart.course == Course::Growing,
+        Control::SameEverSince(_) => true,
+        Control::Equal(_, None)
+        | Control::Nothing
+        | Control::Beside(_)
+        | Control::SameAndRested(_) => false,
+    };
+    match found.course {
+        Course::Growing | Course::Wanders | Course::CannotTell(_) => ever_since(),
         Course::TooFew
         | Course::Flat
         | Course::Levelled
         | Course::Slowing
         | Course::GivesBack
         | Course::Follows(_) => {
+            if left > 1 && leaked() {
+                return ever_since();
+            }
             Control::SameAndRested(format!("{name} rose the same way and came to rest"))
         }
     }

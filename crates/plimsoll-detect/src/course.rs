@@ -4,7 +4,7 @@
 
 use plimsoll_model::{Metric, Unit};
 
-use crate::envelope::{Block, along, coarser, falls_back, floor, span};
+use crate::envelope::{Block, along, coarser, falls_back, floor, span, without_teeth};
 use crate::ladder::{Rung, limit_of};
 use crate::rivals::{DRIVERS, Relation, Story, relation, repeats, season};
 use crate::scene::{Run, Scene};
@@ -74,6 +74,9 @@ pub(crate) struct Study {
 /// Blocks on which another series is compared with this one.
 const COMPARED: usize = 96;
 
+/// Fewer blocks follow any shape that six numbers can take.
+const SEASON_BLOCKS: usize = 40;
+
 /// A swing of this many material rises is worth a name of its own.
 const BATCH: f64 = 5.0;
 
@@ -103,7 +106,7 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
     study.moved_by = rivals.moved_by;
     let named = study.swing > BATCH * study.material;
     study.seasonal = rivals.seasonal && named;
-    study.repeats = named && repeats(&coarser(blocks, COMPARED));
+    study.repeats = named && repeats(&coarser(blocks, 2 * COMPARED));
     study.mostly_low = mostly_low(blocks);
     study.points = points(&floor(&rivals.free), rivals.load.as_deref(), blocks);
     if let Some(course) = rivals.course {
@@ -173,8 +176,12 @@ impl Rivals {
                 return found;
             }
         }
+        // Garbage folds into false seasons, so a season is sought in the floor wherever there is one.
+        let envelope = floor(blocks);
+        let sought = if without_teeth(&envelope) { &envelope } else { &coarse };
         if found.moved_by.is_none()
-            && let Some(part) = season(&coarse, blocks)
+            && sought.len() >= SEASON_BLOCKS
+            && let Some(part) = season(sought, blocks)
         {
             found.take(&part);
             found.seasonal = true;

@@ -81,7 +81,7 @@ pub(crate) fn floor(blocks: &[Block]) -> Vec<Block> {
     finest
 }
 
-fn without_teeth(envelope: &[Block]) -> bool {
+pub(crate) fn without_teeth(envelope: &[Block]) -> bool {
     falls_back(envelope) <= TEETH * span(envelope)
 }
 

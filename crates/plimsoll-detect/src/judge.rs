@@ -2,7 +2,7 @@
 //!
 //! Not here: words for people (`report`), or the choice between several series of a service.
 
-use plimsoll_model::{Cause, Evidence, Metric, Span, Timestamp, Unit, Verdict};
+use plimsoll_model::{Cause, ChangeKind, Evidence, Metric, Span, Timestamp, Unit, Verdict};
 
 use crate::attribution::{Onset, onset};
 use crate::cohort::{Control, Repeated, control, repeated};
@@ -37,6 +37,7 @@ pub(crate) enum Why {
     StillSlowing,
     AsItsControl(String),
     GivesBack,
+    BatchRuns,
     Follows(Story),
     StillFilling,
     CannotTell(Story),
@@ -87,8 +88,8 @@ fn beside_the_heap<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Option<
     (tells && found.study.course == Course::Growing).then_some(found)
 }
 
-fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung, blocks: Vec<Block>) -> Finding<'a> {
-    let raw = study(scene, run, rung, &blocks);
+fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Finding<'a> {
+    let raw = study(scene, run, rung, &scene.blocks(run, rung));
     let again = repeated(scene, run, rung);
     let moves = raw.trend.is_some_and(|trend| trend.rise >= raw.material);
     let beside = if moves { control(scene, run, &raw) } else { Control::Nothing };
@@ -107,9 +108,10 @@ fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung, blocks: Vec<Block>
         verdict = Verdict::Suspect;
     }
     let tells = matches!(verdict, Verdict::Leaking | Verdict::Suspect);
+    let same = matches!(beside, Control::SameEverSince(_));
     let mut found = Finding {
         cause: Cause::None,
-        onset: tells.then(|| onset(scene, run, &study)),
+        onset: tells.then(|| onset(scene, run, &study, same)),
         run: *run,
         study,
         verdict,
@@ -124,6 +126,10 @@ fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung, blocks: Vec<Block>
 /// The gates, in order: each may only lower what the one before allowed.
 fn weigh(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) -> (Verdict, Why) {
     let ready = |need: &Threshold| ready_at(scene, run, study, need);
+    let rises = matches!(study.course, Course::Growing | Course::Slowing | Course::Wanders);
+    if rises && began_with_a_batch(scene, run, study) {
+        return (Verdict::Steady, Why::BatchRuns);
+    }
     match study.course {
         Course::TooFew => {
             let ready_at = ready(&limits::SAMPLES_MIN);
@@ -150,6 +156,20 @@ fn weigh(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) -> (
         Course::Growing => growing(scene, run, study, beside),
     }
 }
+
+/// A batch was announced when the rise began: it has the right to hold memory until it ends.
+fn began_with_a_batch(scene: &Scene<'_>, run: &Run<'_>, study: &Study) -> bool {
+    let Some(trend) = study.trend else { return false };
+    let near = ONSET_SHARE * (trend.to - trend.from);
+    scene.history.changes.iter().any(|change| {
+        change.kind == ChangeKind::Batch
+            && change.instance.as_ref().is_none_or(|name| *name == run.life.instance)
+            && (scene.hours(change.at) - trend.from).abs() <= near
+    })
+}
+
+/// An onset is known to about this share of the rise.
+const ONSET_SHARE: f64 = 0.2;
 
 fn still_rising(study: &Study) -> bool {
     study.trend.is_some_and(|trend| trend.late > limits::LATE_MIN.default)
@@ -187,9 +207,9 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
             return (Verdict::Steady, Why::AsItsControl(claim.clone()));
         }
         Control::Equal(_, _) => (limits::SAMPLES_CONTROLLED, limits::SURPRISE_CONTROLLED),
-        Control::Beside(_) | Control::SameEverSince(_) => {
-            (limits::SAMPLES_BESIDE, limits::SURPRISE_MIN)
-        }
+        Control::Beside(_) => (limits::SAMPLES_BESIDE, limits::SURPRISE_MIN),
+        // Two runs that climb alike are one growth, interrupted.
+        Control::SameEverSince(_) => (limits::SAMPLES_CONTROLLED, limits::SURPRISE_MIN),
         Control::Nothing => (limits::SAMPLES_ALONE, limits::SURPRISE_MIN),
     };
     if (trend.samples as f64) < need.default {
@@ -249,6 +269,7 @@ fn cause(scene: &Scene<'_>, found: &mut Finding<'_>) -> Cause {
         },
         Verdict::Steady => match study.course {
             Course::Follows(story) => story_cause(story),
+            _ if found.why == Why::BatchRuns => Cause::Batch,
             Course::Levelled | Course::Slowing | Course::Growing => rest_cause(scene, found),
             Course::GivesBack => give_back_cause(study),
             Course::Flat | Course::Wanders | Course::TooFew | Course::CannotTell(_) => {
@@ -305,23 +326,30 @@ fn rise_of(_scene: &Scene<'_>, found: &Finding<'_>) -> f64 {
     found.study.trend.map_or(0.0, |trend| trend.rise)
 }
 
-/// Where a single jump makes most of the whole span: its place as a share of the time.
+/// Where a few jumps make most of the whole span: the place of the first, as a share of the time.
 fn step(study: &Study) -> Option<f64> {
     let values = || study.points.iter().map(|point| point.value);
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-    let jumps = study.points.windows(3).map(|three| (three[1].at, three[2].value - three[0].value));
-    let (at, jump) = jumps.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let (first, last) = (study.points.first()?.at, study.points.last()?.at);
-    (jump >= 0.6 * (high - low)).then(|| (at - first) / (last - first))
+    let (mut jumped, mut begin, mut next) = (0.0, None, 0);
+    for (index, three) in study.points.windows(3).enumerate() {
+        let jump = three[2].value - three[0].value;
+        if index >= next && jump >= 0.2 * (high - low) {
+            jumped += jump;
+            begin = begin.or(Some((three[1].at - first) / (last - first)));
+            next = index + 2;
+        }
+    }
+    begin.filter(|_| jumped >= 0.6 * (high - low))
 }
 
 fn give_back_cause(study: &Study) -> Cause {
     match study.rung.cause {
         Cause::Heap => Cause::None,
         _ if matches!(study.moved_by, Some((_, Story::Load))) => Cause::Load,
+        // Work that comes and goes stands at its floor for most of the time; people do not.
         _ if (study.seasonal || study.repeats) && study.mostly_low => Cause::Batch,
-        _ if study.seasonal => Cause::Load,
-        _ if study.repeats => Cause::Batch,
+        _ if study.seasonal || study.repeats => Cause::Load,
         _ => Cause::None,
     }
 }
@@ -400,6 +428,9 @@ fn evidence(
         let going = (2.0 * trend.late.min(trend.pace) - 1.0).clamp(-2.0, 1.0);
         let claim = format!("the last quarter grows at {:.0} % of the pace", 100.0 * trend.late);
         all.push(fact(going, claim, metric));
+        let size = trend.rise / study.material.max(f64::MIN_POSITIVE);
+        let weight = (0.5 * size.max(0.05).ln()).clamp(-1.5, 1.5);
+        all.push(fact(weight, format!("its rise is {size:.1} times what matters"), metric));
         let length = (trend.samples as f64 / limits::SAMPLES_ALONE.default).ln().clamp(-1.5, 1.0);
         all.push(fact(length, format!("{} samples show it", trend.samples), metric));
     }

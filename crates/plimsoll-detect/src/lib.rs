@@ -18,6 +18,7 @@
 mod attribution;
 mod cohort;
 mod course;
+mod curves;
 mod envelope;
 mod fit;
 mod forecast;

@@ -28,7 +28,8 @@ pub(crate) fn report(scene: &Scene<'_>, findings: Vec<Finding<'_>>) -> Assessmen
             && other.run.life.version == speaker.run.life.version
     });
     let spared = unmoved.count() > instances.len();
-    let change = change.filter(|change| change.instance.is_some() || !spared);
+    let sure = speaker.verdict == Verdict::Leaking;
+    let change = change.filter(|change| sure && (change.instance.is_some() || !spared));
     let onset = speaker.onset.as_ref().map(|onset| onset.at);
     let trend = speaker.repeated.map(|again| again.longest).or(speaker.study.trend);
     let shown = trend.filter(|_| tells);
@@ -141,6 +142,9 @@ fn reason(
         Why::StillSlowing => format!("{metric} still rises, ever more slowly"),
         Why::AsItsControl(claim) => format!("{metric} rises after its start; {claim}"),
         Why::GivesBack => format!("{metric} rises and gives back what it took, again and again"),
+        Why::BatchRuns => {
+            format!("{metric} rises since a batch began; judge it when the batch ends")
+        }
         Why::Follows(story) => format!("{metric} follows {} and does nothing else", told(*story)),
         Why::StillFilling => {
             format!("{metric} follows a cache that is still filling; see whether it is bounded")

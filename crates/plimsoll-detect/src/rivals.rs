@@ -6,7 +6,8 @@
 
 use plimsoll_model::Metric;
 
-use crate::envelope::Block;
+use crate::curves::RESTING;
+use crate::envelope::{Block, falls_back, span};
 use crate::fit::{Fit, least_squares};
 use crate::thresholds as limits;
 
@@ -47,19 +48,20 @@ pub(crate) fn relation(blocks: &[Block], driver: &[f64]) -> Relation {
     let Some(fits) = Fits::of(blocks, driver) else { return Relation::Apart };
     let exact = (0.01 * fits.span).powi(2);
     let [_, trend_alone] = fits.line.coefficients;
-    let [_, trend_left, joint_per_unit] = fits.joint.coefficients;
+    let [_, trend_left, _] = fits.joint.coefficients;
     let [base, per_unit] = fits.driver.coefficients;
     // Proportional things start at zero or above: a level that multiplied while load grew by a
     // tenth cannot be load.
     let possible = per_unit > 0.0 && base > -0.1 * fits.lowest.abs();
     let driver_wins = fits.driver.margin_over(fits.line.errors, exact);
-    let joint_wins = fits.joint.margin_over(fits.line.errors, exact);
     let gone = trend_left.abs() <= limits::TREND_LEFT.default * trend_alone.abs()
         || trend_left.abs() <= limits::TREND_LEFT.default * fits.span * 0.5;
     if possible && driver_wins >= limits::MARGIN.default && gone {
         return Relation::Follows { per_unit };
     }
-    if joint_wins >= limits::MARGIN.default && joint_per_unit > 0.0 {
+    let (shape_errors, beside) = shape_and_driver(blocks, driver, &fits);
+    let [_, _, joint_per_unit] = beside.coefficients;
+    if beside.margin_over(shape_errors, exact) >= limits::MARGIN.default && joint_per_unit > 0.0 {
         return Relation::Beside { per_unit: joint_per_unit };
     }
     // The driver rises as evenly as the level does.
@@ -81,6 +83,8 @@ struct Fits {
     joint: Fit<3>,
     span: f64,
     lowest: f64,
+    first: f64,
+    hours: f64,
 }
 
 impl Fits {
@@ -98,10 +102,53 @@ impl Fits {
             line: least_squares(&line)?,
             driver: least_squares(&by)?,
             joint: least_squares(&joint)?,
-            span: crate::envelope::span(blocks),
+            span: span(blocks),
             lowest: blocks.iter().map(|block| block.value).fold(f64::INFINITY, f64::min),
+            first,
+            hours,
         })
     }
+
+    fn place(&self, block: &Block) -> f64 {
+        (block.at - self.first) / self.hours
+    }
+}
+
+/// The best shape with the driver beside it, and the errors of the best shape without. A hump of
+/// load next to a line looks like a curve that comes to rest, so every shape gets its chance.
+fn shape_and_driver(blocks: &[Block], driver: &[f64], fits: &Fits) -> (f64, Fit<3>) {
+    let mut alone = fits.line.errors;
+    let mut best = fits.joint;
+    let work = work_places(blocks, driver);
+    for resting in RESTING {
+        let shape = |block: &Block| resting.at(fits.place(block));
+        let rows: Vec<_> = blocks.iter().map(|b| ([1.0, shape(b)], b.value)).collect();
+        alone = least_squares(&rows).map_or(alone, |fit| alone.min(fit.errors));
+        // A cache fills by requests: its curve is only smooth on the axis of work done.
+        let rows = blocks.iter().zip(&work);
+        let rows: Vec<_> = rows.map(|(b, w)| ([1.0, resting.at(*w)], b.value)).collect();
+        alone = least_squares(&rows).map_or(alone, |fit| alone.min(fit.errors));
+        let rows = blocks.iter().zip(driver);
+        let rows: Vec<_> = rows.map(|(b, d)| ([1.0, shape(b), *d], b.value)).collect();
+        match least_squares(&rows) {
+            Some(fit) if fit.errors < best.errors => best = fit,
+            Some(_) | None => {}
+        }
+    }
+    (alone, best)
+}
+
+/// The share of the driver's whole sum that was done by each block.
+fn work_places(blocks: &[Block], driver: &[f64]) -> Vec<f64> {
+    let (mut done, mut before) = (0.0, blocks.first().map_or(0.0, |block| block.at));
+    let steps = blocks.iter().zip(driver).map(|(block, driver)| {
+        done += driver.max(0.0) * (block.at - before);
+        before = block.at;
+        done
+    });
+    let sums: Vec<f64> = steps.collect();
+    let whole = sums.last().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+    sums.into_iter().map(|sum| sum / whole).collect()
 }
 
 /// The part of every block that comes and goes with the time of day, or with any other period that
@@ -134,7 +181,9 @@ pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
         .iter()
         .map(|b| Block { value: b.value - base - slope * (b.at - first) / hours, ..*b })
         .collect();
-    let comes_again = folded(&level, cycles) <= 0.5 * line.errors;
+    let falls = falls_back(coarse) > 0.2 * span(coarse);
+    let again = if falls { AGAIN_LEFT } else { AGAIN_LEFT_RISING };
+    let comes_again = folded(&level, cycles) <= again * line.errors;
     if best.errors > SEASON_LEFT * line.errors || !comes_again {
         return None;
     }
@@ -151,7 +200,7 @@ pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
 pub(crate) fn repeats(blocks: &[Block]) -> bool {
     let mean = blocks.iter().map(|block| block.value).sum::<f64>() / blocks.len().max(1) as f64;
     let total: f64 = blocks.iter().map(|block| (block.value - mean).powi(2)).sum();
-    (10..100).any(|quarter| folded(blocks, f64::from(quarter) / 4.0) <= REPEATS_LEFT * total)
+    (25..240).any(|tenth| folded(blocks, f64::from(tenth) / 10.0) <= REPEATS_LEFT * total)
 }
 
 /// What folding must explain. Noise that remembers reaches two thirds by chance.
@@ -173,6 +222,12 @@ fn folded(blocks: &[Block], cycles: f64) -> f64 {
     let left: f64 = bins.iter().map(within).sum();
     left * blocks.len() as f64 / (blocks.len() as f64 - BINS as f64).max(1.0)
 }
+
+/// What folding may leave of a season in a level that is seen to fall again.
+const AGAIN_LEFT: f64 = 0.5;
+
+/// And in one that only rises: two steps up, held against a line, come again almost as well.
+const AGAIN_LEFT_RISING: f64 = 0.12;
 
 /// A season must take away this much of what a line leaves, or it is only noise that was followed.
 const SEASON_LEFT: f64 = 0.35;

@@ -2,7 +2,7 @@
 //!
 //! Not here: any judgement. Everything below speaks in hours since the scene's origin.
 
-use plimsoll_model::{Life, Metric, Sample, ServiceHistory, Span, Timestamp};
+use plimsoll_model::{ChangeKind, Life, Metric, Sample, ServiceHistory, Span, Timestamp, Unit};
 
 use crate::envelope::{Block, along, blocks, hours};
 use crate::ladder::Rung;
@@ -39,7 +39,9 @@ impl<'a> Scene<'a> {
     pub(crate) fn of(history: &'a ServiceHistory, now: Timestamp) -> Self {
         let firsts = history.lives.iter().flat_map(|life| life.series.values());
         let first = firsts.filter_map(|series| series.samples().first()).map(|s| s.at).min();
-        let mut runs: Vec<_> = history.lives.iter().flat_map(|life| runs(life, now)).collect();
+        let restarts = restarts_of_all(history);
+        let all = history.lives.iter().flat_map(|life| runs(life, now, &restarts));
+        let mut runs: Vec<_> = all.collect();
         runs.sort_by_key(|run| (run.from, run.to));
         Self { history, now, origin: first.unwrap_or(now), runs }
     }
@@ -70,7 +72,15 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) fn blocks(&self, run: &Run<'_>, rung: &Rung) -> Vec<Block> {
-        let mut blocks = blocks(run.samples(rung.metric), self.origin);
+        let samples = run.samples(rung.metric);
+        // A process that runs holds memory: zero is how some collectors say that it is gone.
+        let gone = |sample: &Sample| sample.value <= 0.0 && rung.metric.unit() == Unit::Bytes;
+        let mut blocks = if samples.iter().any(gone) {
+            let held: Vec<_> = samples.iter().filter(|sample| !gone(sample)).copied().collect();
+            blocks(&held, self.origin)
+        } else {
+            blocks(samples, self.origin)
+        };
         if rung.beyond_heap {
             let touched = along(&blocks, run.heap_touched(), self.origin);
             let mut most = f64::NEG_INFINITY;
@@ -122,7 +132,16 @@ pub(crate) fn median_step(samples: &[Sample]) -> f64 {
     *steps.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-fn runs(life: &Life, now: Timestamp) -> Vec<Run<'_>> {
+/// Restarts that name no instance mean every instance.
+fn restarts_of_all(history: &ServiceHistory) -> Vec<Timestamp> {
+    let all = history.changes.iter().filter(|change| {
+        matches!(change.kind, ChangeKind::Restart | ChangeKind::OomKill)
+            && change.instance.is_none()
+    });
+    all.map(|change| change.at).collect()
+}
+
+fn runs<'a>(life: &'a Life, now: Timestamp, restarts: &[Timestamp]) -> Vec<Run<'a>> {
     let upto = |samples: &[Sample]| samples.partition_point(|sample| sample.at <= now);
     let ends = life.series.values().filter_map(|series| {
         let samples = series.samples();
@@ -133,7 +152,10 @@ fn runs(life: &Life, now: Timestamp) -> Vec<Run<'_>> {
     let (Some(to), Some(from)) = (ends.max(), begin) else { return Vec::new() };
     let counter = life.series(Metric::ContainerRestarts).map_or(&[][..], |s| s.samples());
     let again = counter.windows(2).filter(|pair| pair[1].value > pair[0].value);
-    let cuts: Vec<_> = again.map(|pair| pair[1].at).filter(|at| *at <= to).collect();
+    let again = again.map(|pair| pair[1].at).chain(restarts.iter().copied());
+    let mut cuts: Vec<_> = again.filter(|at| *at > from && *at <= to).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
     let mut starts = vec![(from, life.started_at, life.start_known)];
     starts.extend(cuts.iter().map(|at| (*at, *at, true)));
     let end = |index: usize| cuts.get(index).map_or(to, |cut| *cut - Span::from_millis(1));

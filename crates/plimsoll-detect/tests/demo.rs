@@ -228,3 +228,56 @@ fn ledger() {
     }
     show("ledger", &f, 10, 299, 10);
 }
+#[test]
+fn masked_and_rolled_back() {
+    for (what, version, pace) in [("masked", "1.1.0", 0.6), ("rollback", "1.0.0", 0.0)] {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let mut f = Feed::new("orders");
+        f.change(80, ChangeKind::Deploy, "1.1.0");
+        if what == "rollback" {
+            f.change(200, ChangeKind::Deploy, "1.0.0");
+        }
+        let mut live = [20.0f64; 3];
+        let mut born = [0i64; 3];
+        let mut next = [0i64; 3];
+        let mut shown = [0.0f64; 3];
+        for t in 0..330i64 {
+            for i in 0..3usize {
+                let roll = 80 + 3 + 4 * i as i64;
+                let again = 203 + 6 * i as i64;
+                let (ver, p) = if t < roll {
+                    ("1.0.0", 0.0)
+                } else if t < again {
+                    ("1.1.0", 0.6)
+                } else {
+                    (version, pace)
+                };
+                if t == roll || t == again {
+                    live[i] = 20.0;
+                    born[i] = t;
+                    next[i] = t;
+                }
+                let age = (t - born[i]) as f64;
+                let warm = 12.0 * (1.0 - (-age / 4.0).exp());
+                live[i] += p * load(t as f64);
+                if t >= next[i] {
+                    shown[i] = live[i] + warm + rng.f64() * 0.5;
+                    next[i] = t + rng.i64(2..8);
+                }
+                let inst = format!("orders-{i}");
+                f.put(t, &inst, ver, Metric::ProcessStartTime, (1_780_000_000 + born[i]) as f64);
+                f.put(t, &inst, ver, Metric::RuntimeHeapLive, shown[i] * MIB);
+                f.put(t, &inst, ver, Metric::RuntimeHeapLimit, 384.0 * MIB);
+                f.put(
+                    t,
+                    &inst,
+                    ver,
+                    Metric::ServiceRequestsRate,
+                    20.0 * load(t as f64) + rng.f64() * 3.0,
+                );
+            }
+        }
+        println!("--- {what}");
+        show("orders", &f, 110, 329, 10);
+    }
+}

@@ -58,3 +58,19 @@ fn tally() {
     }
     assert!(objections.is_empty(), "{} of {count}:\n{}", objections.len(), objections.join("\n"));
 }
+
+#[test]
+fn held_out() {
+    let mut objections = Vec::new();
+    let mut count = 0;
+    for scale in [Scale::TEN_MINUTES, Scale::TEN_DAYS] {
+        for seed in 100..106 {
+            for case in plimsoll_sim::families::unseen(seed, scale) {
+                let history = case.history().unwrap();
+                count += 1;
+                objections.extend(wrong(&case, &assess(&history, case.assessed_at)));
+            }
+        }
+    }
+    assert!(objections.is_empty(), "{} of {count}:\n{}", objections.len(), objections.join("\n"));
+}

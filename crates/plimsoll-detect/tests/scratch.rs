@@ -89,3 +89,42 @@ fn over_time() {
     }
     println!("wrongs {}", wrongs.len());
 }
+
+#[test]
+fn one_case() {
+    for (family, seed, scale) in [
+        ("deploy", 12, Scale::TEN_MINUTES),
+        ("deploy", 15, Scale::TEN_MINUTES),
+        ("deploy_with_decoy", 14, Scale::TEN_DAYS),
+        ("deploy_with_decoy", 12, Scale::TEN_MINUTES),
+    ] {
+        let case = leaking(seed, scale).into_iter().find(|c| c.family == family).unwrap();
+        let mut history = case.history().unwrap();
+        let changes = history.changes.clone();
+        let begin = case.readings[0].at;
+        let span = case.assessed_at.since(begin).as_secs_f64();
+        println!(
+            "ONE {family} {seed} {:?}",
+            changes.iter().map(|c| c.at.since(begin).as_secs_f64() / span).collect::<Vec<_>>()
+        );
+        for i in 12..=40 {
+            let now = begin + Span::from_secs_f64(span * f64::from(i) / 40.0);
+            history.changes = changes.iter().filter(|c| c.at <= now).cloned().collect();
+            let f = assess(&history, now);
+            println!(
+                "ONE {:.3} {} {} {:?} {:?} {} :: {}",
+                f64::from(i) / 40.0,
+                f.verdict,
+                f.cause,
+                f.instances.len(),
+                f.suspected_change.as_ref().map(|c| c.version.clone()),
+                f.reason,
+                f.evidence
+                    .iter()
+                    .map(|e| format!("{:+.1} {}", e.weight, e.claim))
+                    .collect::<Vec<_>>()
+                    .join("|")
+            );
+        }
+    }
+}

@@ -113,6 +113,29 @@ pub(crate) fn is_reference_array(readable_name: &str) -> bool {
     readable_name.strip_suffix("[]").is_some_and(|element| !PRIMITIVES.contains(&element))
 }
 
+/// Whether instances refer to nothing that could grow: strings, arrays of primitives, boxes.
+pub(crate) fn is_leaf(readable_name: &str) -> bool {
+    const LEAVES: [&str; 8] = [
+        "java.lang.String",
+        "java.lang.Integer",
+        "java.lang.Long",
+        "java.lang.Double",
+        "java.util.UUID",
+        "java.util.Date",
+        "java.time.Instant",
+        "java.math.BigDecimal",
+    ];
+    let element = readable_name.strip_suffix("[]");
+    element.is_some_and(|element| PRIMITIVES.contains(&element)) || LEAVES.contains(&readable_name)
+}
+
+/// Whether the class is what a collection of the JDK holds one value with.
+pub(crate) fn is_entry(readable_name: &str) -> bool {
+    const ENDINGS: [&str; 3] = ["$Node", "$Entry", "$TreeNode"];
+    readable_name.starts_with("java.util.")
+        && ENDINGS.iter().any(|ending| readable_name.ends_with(ending))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

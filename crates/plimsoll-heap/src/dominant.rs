@@ -9,7 +9,7 @@
 //! What it cannot see: who refers to whom (that needs a dump), and a chance agreement of two
 //! counts. The answer says what share is the class's own and what share is the group's.
 
-use crate::class_name::{Origin, is_reference_array, origin};
+use crate::class_name::{Origin, is_entry, is_leaf, is_reference_array, origin};
 use crate::growth::{GrowthRow, HistogramGrowth};
 
 /// How far a member's instance growth may be from a whole multiple of the leader's, as part of
@@ -20,6 +20,10 @@ const RATIO_TOLERANCE: f64 = 0.10;
 /// Largest whole multiple taken as "so many of these in one of those". Beyond it every count is
 /// near some multiple.
 const MULTIPLE_MAX: f64 = 8.0;
+
+/// How far the new entries of a collection may be from the new instances that they hold. An entry
+/// holds one, so only what is in flight between two histograms blurs it.
+const ENTRY_TOLERANCE: f64 = 0.05;
 
 /// A group that explains less of the growth than this is not named: the class would be true and
 /// beside the point.
@@ -126,10 +130,24 @@ fn best(growth: &HistogramGrowth, is_wanted: impl Fn(Origin) -> bool) -> Option<
         .map(|leader| group_of(leader, growth))
         .collect();
     let most = groups.iter().map(|group| group.group_share).fold(0.0, f64::max);
-    groups
-        .into_iter()
-        .filter(|group| group.group_share >= most - GROUP_SHARE_TIE)
-        .min_by(|a, b| a.origin.cmp(&b.origin).then(b.own_share.total_cmp(&a.own_share)))
+    groups.into_iter().filter(|group| group.group_share >= most - GROUP_SHARE_TIE).min_by(|a, b| {
+        let held_apart = |group: &Dominant| !is_held_by_entries(group, growth);
+        a.origin
+            .cmp(&b.origin)
+            .then(held_apart(a).cmp(&held_apart(b)))
+            .then(b.own_share.total_cmp(&a.own_share))
+    })
+}
+
+/// Whether each new instance comes with one new entry of a collection: then it is what the
+/// collection holds, and classes that it holds in turn come in other numbers.
+fn is_held_by_entries(group: &Dominant, growth: &HistogramGrowth) -> bool {
+    let leaders = group.instances_grown as f64;
+    growth
+        .rows
+        .iter()
+        .filter(|row| is_entry(&row.class))
+        .any(|row| (row.instances_grown as f64 / leaders - 1.0).abs() <= ENTRY_TOLERANCE)
 }
 
 fn group_of(leader: &GrowthRow, growth: &HistogramGrowth) -> Dominant {
@@ -158,9 +176,15 @@ fn group_of(leader: &GrowthRow, growth: &HistogramGrowth) -> Dominant {
     }
 }
 
+/// A leaf (a string, an array of primitives, a boxed number) refers to nothing that grows, so it is
+/// somebody's content, and how many of them one owner has differs from owner to owner. For anything
+/// else only a whole multiple is a pattern.
 fn grows_along(row: &GrowthRow, leader: &GrowthRow) -> bool {
     let ratio = row.instances_grown as f64 / leader.instances_grown as f64;
     let multiple = ratio.round();
+    if is_leaf(&row.class) {
+        return (1.0 - RATIO_TOLERANCE..=MULTIPLE_MAX).contains(&ratio);
+    }
     (1.0..=MULTIPLE_MAX).contains(&multiple) && (ratio - multiple).abs() <= RATIO_TOLERANCE
 }
 
@@ -224,6 +248,18 @@ mod tests {
             ("com.shop.Customer", 40, 960),
         ];
         check(&rows, "com.shop.Order", 0.99..1.0);
+    }
+
+    #[test]
+    fn what_the_collection_holds_is_named_and_not_what_that_holds_in_turn() {
+        let rows = [
+            ("byte[]", 2279, 8_572_016),
+            ("java.lang.String", 1837, 44_088),
+            ("shop.orders.OrderLine", 552, 17_664),
+            ("shop.orders.Order", 437, 17_480),
+            ("java.util.concurrent.ConcurrentHashMap$Node", 438, 14_016),
+        ];
+        check(&rows, "shop.orders.Order", 0.97..1.0);
     }
 
     #[test]

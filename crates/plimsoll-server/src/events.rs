@@ -4,6 +4,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use plimsoll_control::Event;
+use plimsoll_ingest::Rejections;
+use plimsoll_model::Change;
 use plimsoll_wire::api::ErrorBody;
 use plimsoll_wire::event::ChangeShape;
 use serde::Deserialize;
@@ -22,25 +24,43 @@ pub(crate) struct Which {
 }
 
 #[utoipa::path(post, path = "/api/v1/events", request_body = ChangeShape, responses(
-    (status = 200, description = "Taken; durable when answered"),
-    (status = 400, description = "Not an event, with the reason", body = ErrorBody),
+    (status = 200, description = "How many events were taken; those are durable"),
+    (status = 400, description = "No event among the lines, with the reason", body = ErrorBody),
     (status = 401, description = "Without a token", body = ErrorBody)
 ))]
 pub(crate) async fn post(
     State(shared): State<Shared>,
     body: Bytes,
 ) -> Result<Json<Value>, Failure> {
-    let now = clock::now();
-    let change = plimsoll_ingest::events::parse(&body, Some(now)).map_err(|rejection| {
-        let why = rejection.to_string();
-        shared.intake().rejections.add(None, rejection);
-        Failure::bad_request(&why, "see the events format in docs/formats/events.md")
-    })?;
-    let stored = shared.store.append_changes(std::slice::from_ref(&change)).await;
+    let (changes, rejections) = understood(&body)?;
+    shared.intake().rejections.merge(rejections.clone());
+    if changes.is_empty() && !rejections.is_empty() {
+        let format = "send one JSON object a line: ts, kind, service, and what else is known";
+        return Err(Failure::bad_request(&rejections.to_string(), format));
+    }
+    let stored = shared.store.append_changes(&changes).await;
     stored.map_err(|error| Failure::not_stored(&error))?;
-    Counters::add(&shared.counters.changes, 1);
-    shared.driver.step(Event::Changed(change)).await?;
-    Ok(Json(json!({ "taken": 1 })))
+    Counters::add(&shared.counters.changes, changes.len());
+    let taken = changes.len();
+    for change in changes {
+        shared.driver.step(Event::Changed(change)).await?;
+    }
+    let rejected = rejections.total();
+    let why = (rejected > 0).then(|| rejections.to_string());
+    Ok(Json(json!({ "taken": taken, "rejected": rejected, "why": why })))
+}
+
+/// One event a line. A single object that was laid out over several lines is an event too.
+fn understood(body: &[u8]) -> Result<(Vec<Change>, Rejections), Failure> {
+    let now = clock::now();
+    if let Ok(change) = plimsoll_ingest::events::parse(body, Some(now)) {
+        return Ok((vec![change], Rejections::default()));
+    }
+    let mut changes = Vec::new();
+    let read = plimsoll_ingest::events::read(body, Some(now), &mut |change| changes.push(change));
+    let summary =
+        read.map_err(|error| Failure::bad_request(&error.to_string(), "send it again"))?;
+    Ok((changes, summary.rejections))
 }
 
 #[utoipa::path(get, path = "/api/v1/events", params(

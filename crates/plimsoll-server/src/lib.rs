@@ -22,6 +22,6 @@ mod shared;
 mod token;
 mod view;
 
-pub use plimsoll_control::Settings;
+pub use plimsoll_control::{Playbook, Settings};
 pub use serve::{ServeError, ServerOptions, serve};
 pub use token::{AGENT_TOKEN_FILE, OPERATOR_TOKEN_FILE, TokenError, token_at};

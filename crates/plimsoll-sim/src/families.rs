@@ -8,6 +8,7 @@
 mod benign;
 mod leaking;
 mod stage;
+mod unseen;
 
 use plimsoll_model::{
     Cause, Change, InstanceName, Reading, SeriesLimit, ServiceHistory, Span, Timestamp, Verdict,
@@ -15,6 +16,7 @@ use plimsoll_model::{
 
 pub use benign::benign;
 pub use leaking::leaking;
+pub use unseen::unseen;
 
 /// How often is measured, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

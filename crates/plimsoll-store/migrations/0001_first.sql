@@ -6,16 +6,22 @@ CREATE TABLE series (
     metric TEXT NOT NULL,
     instance TEXT NOT NULL,
     version TEXT NOT NULL,
+    -- Day since the epoch of its newest sample, so that a series without samples is found without
+    -- looking for them. Written once a day.
+    last_day INTEGER NOT NULL,
     UNIQUE (service, metric, instance, version)
 );
 
--- Milliseconds since the epoch. Ordered by series, so that a curve is one range; a replay in the
--- order of time merges the series window by window instead of paying for a second index.
+-- `at` in milliseconds since the epoch, `minute` the same in whole minutes. In the order of minutes,
+-- so that a batch touches neighbouring pages (by series alone it would touch one page a series), a
+-- replay is one scan, and old samples are one range; a curve is one seek a minute. There is no
+-- foreign key: it would need an index by series, as large as the table.
 CREATE TABLE samples (
-    series INTEGER NOT NULL REFERENCES series (id),
+    minute INTEGER NOT NULL,
+    series INTEGER NOT NULL,
     at INTEGER NOT NULL,
     value REAL NOT NULL,
-    PRIMARY KEY (series, at)
+    PRIMARY KEY (minute, series, at)
 ) WITHOUT ROWID;
 
 -- Events, as `plimsoll-wire` writes them. The digest of the text makes an event that was sent

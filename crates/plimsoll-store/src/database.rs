@@ -34,6 +34,13 @@ const SERIES_CACHED_MAX: usize = 50_000;
 /// What names a series.
 pub(crate) type SeriesKey = (ServiceName, Metric, InstanceName, Option<Version>);
 
+/// What is remembered of a series: its row, and the day of its newest sample as the row has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownSeries {
+    pub(crate) id: i64,
+    pub(crate) last_day: i64,
+}
+
 /// The database of one data directory.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -49,7 +56,7 @@ pub(crate) struct Database {
 #[derive(Debug, Default)]
 struct Writer {
     connection: Option<SqliteConnection>,
-    series: HashMap<SeriesKey, i64>,
+    series: HashMap<SeriesKey, KnownSeries>,
 }
 
 /// One transaction in hand. Dropped without a commit, it leaves nothing behind.
@@ -58,7 +65,7 @@ pub(crate) struct Writing<'a> {
     dir: &'a Path,
     writer: MutexGuard<'a, Writer>,
     pub(crate) connection: SqliteConnection,
-    new_series: HashMap<SeriesKey, i64>,
+    new_series: HashMap<SeriesKey, KnownSeries>,
 }
 
 impl Database {
@@ -116,17 +123,16 @@ impl Database {
 }
 
 impl Writing<'_> {
-    /// The row number of a series that is known already.
-    pub(crate) fn known_series(&self, key: &SeriesKey) -> Option<i64> {
+    pub(crate) fn known_series(&self, key: &SeriesKey) -> Option<KnownSeries> {
         self.new_series.get(key).or_else(|| self.writer.series.get(key)).copied()
     }
 
-    /// Remembers a row number, for good once this transaction is committed.
-    pub(crate) fn remember_series(&mut self, key: SeriesKey, id: i64) {
-        self.new_series.insert(key, id);
+    /// Remembers a series, for good once this transaction is committed.
+    pub(crate) fn remember_series(&mut self, key: SeriesKey, known: KnownSeries) {
+        self.new_series.insert(key, known);
     }
 
-    /// Forgets all row numbers, because rows are removed.
+    /// Forgets what is remembered, because rows are removed.
     pub(crate) fn forget_series(&mut self) {
         self.new_series.clear();
         self.writer.series.clear();

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use plimsoll_model::{
-    InstanceName, Metric, Reading, Sample, Series, ServiceName, Span, Timestamp, Version,
+    InstanceName, Metric, Reading, Sample, Series, ServiceName, Timestamp, Version,
 };
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use crate::database::{SeriesKey, Writing, read_error};
+use crate::database::{KnownSeries, SeriesKey, Writing, read_error};
 use crate::error::{ReadError, WriteError};
 use crate::store::Store;
 
@@ -17,12 +17,15 @@ use crate::store::Store;
 /// hundred rows.
 const ROWS_OF_STATEMENT: usize = 256;
 
-/// How much time one step of a replay sorts at once. With 1000 samples a second that is 60 thousand
-/// rows; SQLite sorts more than its cache holds in a temporary file.
-const REPLAY_WINDOW: Span = Span::from_secs(60);
+/// The unit that samples are stored in, and that a replay sorts at once: 60 thousand rows at 1000
+/// samples a second. Longer ones make the pages that a batch touches more, shorter ones the seeks
+/// that a curve takes.
+const MINUTE_MILLIS: i64 = 60_000;
 
-/// Series that one transaction of [`Store::forget_before`] cleans: appends wait for it.
-const FORGET_SERIES_OF_TRANSACTION: i64 = 500;
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Minutes that one transaction of [`Store::forget_before`] removes: appends wait for it.
+const FORGET_MINUTES_OF_TRANSACTION: i64 = 10;
 
 /// Samples that [`Store::series`] gives at most, over all instances: a day of 11 instances at 5 s.
 pub const SERIES_SAMPLES_MAX: usize = 200_000;
@@ -72,16 +75,15 @@ impl Store {
     ) -> Result<Replayed, ReadError> {
         let names = self.series_names().await?;
         let mut replayed = Replayed::default();
-        let mut from = since;
-        while let Some(first) = self.first_sample_from(from).await? {
-            let to = first + REPLAY_WINDOW;
+        let mut next = minute_of(since);
+        while let Some(minute) = self.first_minute_from(next).await? {
             let mut rows = sqlx::query(
-                "SELECT s.id, p.at, p.value FROM series s \
-                 CROSS JOIN samples p ON p.series = s.id AND p.at >= ?1 AND p.at < ?2 \
-                 ORDER BY p.at, s.metric <> 'process.start_time', s.id",
+                "SELECT series, at, value FROM samples WHERE minute = ?1 AND at >= ?2 \
+                 ORDER BY at, series NOT IN \
+                 (SELECT id FROM series WHERE metric = 'process.start_time'), series",
             )
-            .bind(first.as_millis())
-            .bind(to.as_millis())
+            .bind(minute)
+            .bind(since.as_millis())
             .fetch(self.database.readers());
             while let Some(row) = rows.try_next().await.map_err(read_error)? {
                 let series: i64 = row.try_get(0).map_err(read_error)?;
@@ -96,10 +98,7 @@ impl Store {
                     None => {}
                 }
             }
-            if to <= first {
-                break;
-            }
-            from = to;
+            next = minute + 1;
         }
         Ok(replayed)
     }
@@ -114,15 +113,24 @@ impl Store {
         to: Timestamp,
     ) -> Result<Vec<StoredSeries>, ReadError> {
         let mut rows = sqlx::query(
-            "SELECT s.id, s.instance, s.version, p.at, p.value FROM series s \
-             CROSS JOIN samples p ON p.series = s.id AND p.at >= ?3 AND p.at < ?4 \
+            // Steps from one stored minute to the next, so that neither a gap nor one sample of a
+            // clock that was years off costs a step a minute.
+            "WITH RECURSIVE minutes(minute) AS ( \
+                 SELECT min(minute) FROM samples WHERE minute >= ?5 UNION ALL \
+                 SELECT (SELECT min(later.minute) FROM samples later WHERE later.minute > m.minute) \
+                 FROM minutes m WHERE m.minute < ?6) \
+             SELECT s.id, s.instance, s.version, p.at, p.value FROM minutes m \
+             CROSS JOIN series s CROSS JOIN samples p \
+             ON p.minute = m.minute AND p.series = s.id AND p.at >= ?3 AND p.at < ?4 \
              WHERE s.service = ?1 AND s.metric = ?2 \
-             ORDER BY s.instance, s.version, p.at LIMIT ?5",
+             ORDER BY s.instance, s.version, p.at LIMIT ?7",
         )
         .bind(service.as_str())
         .bind(metric.name())
         .bind(from.as_millis())
         .bind(to.as_millis())
+        .bind(minute_of(from))
+        .bind(minute_of(to))
         .bind(SERIES_SAMPLES_MAX as i64 + 1)
         .fetch(self.database.readers());
         let mut curves: Vec<(i64, InstanceName, Option<Version>, Vec<Sample>)> = Vec::new();
@@ -154,30 +162,27 @@ impl Store {
     /// transactions, so that appends are not held up for long.
     pub async fn forget_before(&self, moment: Timestamp) -> Result<u64, WriteError> {
         let mut forgotten = 0;
-        let mut after: i64 = 0;
         loop {
             let mut writing = self.database.begin().await?;
-            let (samples, last) = forget_some(&mut writing, moment, after).await?;
+            let (samples, more) = forget_some(&mut writing, moment).await?;
+            if !more {
+                forget_rest(&mut writing, moment).await?;
+            }
             writing.commit().await?;
             forgotten += samples;
-            match last {
-                Some(last) => after = last,
-                None => return Ok(forgotten),
+            if !more {
+                return Ok(forgotten);
             }
         }
     }
 
-    async fn first_sample_from(&self, from: Timestamp) -> Result<Option<Timestamp>, ReadError> {
-        let row = sqlx::query(
-            "SELECT MIN((SELECT at FROM samples WHERE series = s.id AND at >= ?1 \
-             ORDER BY at LIMIT 1)) FROM series s",
-        )
-        .bind(from.as_millis())
-        .fetch_one(self.database.readers())
-        .await
-        .map_err(read_error)?;
-        let at: Option<i64> = row.try_get(0).map_err(read_error)?;
-        Ok(at.map(Timestamp::from_millis))
+    async fn first_minute_from(&self, minute: i64) -> Result<Option<i64>, ReadError> {
+        let row = sqlx::query("SELECT min(minute) FROM samples WHERE minute >= ?1")
+            .bind(minute)
+            .fetch_one(self.database.readers())
+            .await
+            .map_err(read_error)?;
+        row.try_get(0).map_err(read_error)
     }
 
     /// The name of every series; none for a metric that this version does not know.
@@ -202,13 +207,14 @@ impl Store {
 async fn write_samples(writing: &mut Writing<'_>, readings: &[Reading]) -> Result<(), WriteError> {
     let mut rows = Vec::with_capacity(readings.len());
     for reading in readings {
-        rows.push((series_id(writing, reading).await?, reading.at.as_millis(), reading.value));
+        rows.push((series_id(writing, reading).await?, reading.at, reading.value));
     }
     let is_full = rows.len() == ROWS_OF_STATEMENT;
     let mut statement: QueryBuilder<Sqlite> =
-        QueryBuilder::new("INSERT INTO samples (series, at, value) ");
+        QueryBuilder::new("INSERT INTO samples (minute, series, at, value) ");
     statement.push_values(rows, |mut row, (series, at, value)| {
-        row.push_bind(series).push_bind(at).push_bind(value);
+        row.push_bind(minute_of(at)).push_bind(series);
+        row.push_bind(at.as_millis()).push_bind(value);
     });
     statement.push(" ON CONFLICT DO UPDATE SET value = excluded.value");
     // Only the full size is kept prepared: each rest would be a statement of its own.
@@ -218,62 +224,57 @@ async fn write_samples(writing: &mut Writing<'_>, readings: &[Reading]) -> Resul
 }
 
 async fn series_id(writing: &mut Writing<'_>, reading: &Reading) -> Result<i64, WriteError> {
-    let Reading { service, metric, instance, version, at: _, value: _ } = reading;
+    let Reading { service, metric, instance, version, at, value: _ } = reading;
     let key = (service.clone(), *metric, instance.clone(), version.clone());
-    if let Some(id) = writing.known_series(&key) {
-        return Ok(id);
+    let day = at.as_millis().div_euclid(DAY_MILLIS);
+    if let Some(known) = writing.known_series(&key)
+        && known.last_day >= day
+    {
+        return Ok(known.id);
     }
-    // The update changes nothing: it is there because a conflict would otherwise return no row.
     let found = sqlx::query(
-        "INSERT INTO series (service, metric, instance, version) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT DO UPDATE SET service = excluded.service RETURNING id",
+        "INSERT INTO series (service, metric, instance, version, last_day) \
+         VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT DO UPDATE SET last_day = max(last_day, excluded.last_day) \
+         RETURNING id, last_day",
     )
     .bind(service.as_str())
     .bind(metric.name())
     .bind(instance.as_str())
     .bind(version.as_ref().map_or("", Version::as_str))
+    .bind(day)
     .fetch_one(&mut writing.connection)
     .await
-    .and_then(|row| row.try_get::<i64, _>(0));
-    let id = found.map_err(|source| writing.error(source))?;
-    writing.remember_series(key, id);
-    Ok(id)
+    .and_then(|row| Ok(KnownSeries { id: row.try_get(0)?, last_day: row.try_get(1)? }));
+    let known = found.map_err(|source| writing.error(source))?;
+    writing.remember_series(key, known);
+    Ok(known.id)
 }
 
-/// Cleans the next few series behind `after`. Says how many samples went, and where to go on; the
-/// last call takes the empty series and the changes along.
+/// Removes the oldest few minutes. Says how many samples went, and whether there are more to go.
 async fn forget_some(
     writing: &mut Writing<'_>,
     moment: Timestamp,
-    after: i64,
-) -> Result<(u64, Option<i64>), WriteError> {
-    let rows = sqlx::query("SELECT id FROM series WHERE id > ?1 ORDER BY id LIMIT ?2")
-        .bind(after)
-        .bind(FORGET_SERIES_OF_TRANSACTION)
-        .fetch_all(&mut writing.connection)
-        .await
-        .and_then(|rows| rows.iter().map(|row| row.try_get::<i64, _>(0)).collect());
-    let ids: Vec<i64> = rows.map_err(|source| writing.error(source))?;
-    let mut forgotten = 0;
-    for id in &ids {
-        let done = sqlx::query("DELETE FROM samples WHERE series = ?1 AND at < ?2")
-            .bind(id)
-            .bind(moment.as_millis())
-            .execute(&mut writing.connection)
-            .await;
-        forgotten += done.map_err(|source| writing.error(source))?.rows_affected();
-    }
-    if ids.is_empty() {
-        forget_rest(writing, moment).await?;
-    }
-    Ok((forgotten, ids.last().copied()))
+) -> Result<(u64, bool), WriteError> {
+    let done = sqlx::query(
+        "DELETE FROM samples WHERE at < ?1 AND minute < ?2 + \
+         (SELECT min(minute) FROM samples)",
+    )
+    .bind(moment.as_millis())
+    .bind(FORGET_MINUTES_OF_TRANSACTION)
+    .execute(&mut writing.connection)
+    .await;
+    let forgotten = done.map_err(|source| writing.error(source))?.rows_affected();
+    Ok((forgotten, forgotten > 0))
 }
 
+/// Removes the series that ended on a day before, all of whose samples are gone, and the changes.
 async fn forget_rest(writing: &mut Writing<'_>, moment: Timestamp) -> Result<(), WriteError> {
     writing.forget_series();
-    let empty = "DELETE FROM series WHERE NOT EXISTS \
-                 (SELECT 1 FROM samples WHERE samples.series = series.id)";
-    let done = sqlx::query(empty).execute(&mut writing.connection).await;
+    let done = sqlx::query("DELETE FROM series WHERE last_day < ?1")
+        .bind(moment.as_millis().div_euclid(DAY_MILLIS))
+        .execute(&mut writing.connection)
+        .await;
     done.map_err(|source| writing.error(source))?;
     let done = sqlx::query("DELETE FROM changes WHERE at < ?1")
         .bind(moment.as_millis())
@@ -281,6 +282,10 @@ async fn forget_rest(writing: &mut Writing<'_>, moment: Timestamp) -> Result<(),
         .await;
     done.map_err(|source| writing.error(source))?;
     Ok(())
+}
+
+const fn minute_of(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(MINUTE_MILLIS)
 }
 
 fn reading_of(key: &SeriesKey, sample: Sample) -> Reading {

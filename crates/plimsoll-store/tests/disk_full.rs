@@ -68,6 +68,11 @@ fn draft() -> JournalDraft {
     }
 }
 
+async fn readings(store: &Store) -> i64 {
+    let replayed = store.replay(Timestamp::from_millis(0), |_| ()).await.unwrap();
+    replayed.readings as i64
+}
+
 fn append_until_full(journal: &mut Journal) -> u64 {
     for written in 0.. {
         match journal.append(draft(), Timestamp::from_secs(1)) {
@@ -99,7 +104,9 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_the_store_goes_on()
             }
         }
         assert!(refused > 0, "the disk of round {round} was not full");
+        assert_eq!(readings(&store).await, kept * 1000, "a refused batch left something behind");
         entries += append_until_full(&mut journal);
+        assert_eq!(verify(disk.dir()).unwrap().entries, entries, "a refused entry left something");
         disk.make_space();
         store.append(&batch(kept)).await.unwrap();
         kept += 1;
@@ -108,9 +115,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_the_store_goes_on()
     }
     store.close().await;
     let store = Store::open(disk.dir()).await.unwrap();
-    let mut seen = 0;
-    store.replay(Timestamp::from_millis(0), |_| seen += 1).await.unwrap();
-    assert_eq!(seen, kept * 1000);
+    assert_eq!(readings(&store).await, kept * 1000);
     let checked = verify(disk.dir()).unwrap();
     assert_eq!((checked.verified, checked.entries), (true, entries), "{:?}", checked.fault);
 }

@@ -8,7 +8,7 @@ use plimsoll_store::{Journal, JournalError, Store, verify};
 use plimsoll_wire::journal::Verification;
 
 fn draft(number: usize) -> JournalDraft {
-    let incident = if number % 2 == 0 { "inc-even" } else { "inc-odd" };
+    let incident = if number.is_multiple_of(2) { "inc-even" } else { "inc-odd" };
     JournalDraft {
         kind: JournalKind::StepEnded,
         who: "plan runner".into(),

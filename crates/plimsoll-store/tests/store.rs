@@ -75,6 +75,21 @@ async fn a_batch_that_is_sent_again_changes_nothing_and_a_corrected_value_replac
 }
 
 #[tokio::test]
+async fn a_server_can_do_all_of_it_in_tasks_of_its_own() {
+    fn check<T: Send + 'static>(task: impl Future<Output = T> + Send) {
+        drop(task);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    let (at, service) = (Timestamp::from_secs(0), ServiceName::new("orders").unwrap());
+    check(store.replay(at, |_| ()));
+    check(store.series(&service, Metric::ProcessFds, at, at));
+    check(store.forget_before(at));
+    check(store.incidents());
+    check(store.changes_since(at));
+}
+
+#[tokio::test]
 async fn a_large_batch_is_kept_whole_and_one_bad_value_keeps_all_of_it_out() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path()).await.unwrap();
@@ -93,7 +108,11 @@ async fn a_curve_is_that_of_one_metric_of_each_instance_and_version() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path()).await.unwrap();
     let metric = Metric::RuntimeHeapLive;
+    let ever = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+    let service = ServiceName::new("orders").unwrap();
+    assert_eq!(store.series(&service, metric, ever.0, ever.1).await.unwrap(), []);
     let batch = [
+        reading(0, "orders-0", Some("1.0"), metric, 0.0),
         reading(1, "orders-1", Some("1.0"), metric, 1.0),
         reading(2, "orders-0", Some("1.1"), metric, 2.0),
         reading(3, "orders-0", Some("1.0"), metric, 3.0),
@@ -103,8 +122,14 @@ async fn a_curve_is_that_of_one_metric_of_each_instance_and_version() {
     ];
     store.append(&batch).await.unwrap();
     let (from, to) = (Timestamp::from_millis(2), Timestamp::from_millis(5));
-    let service = ServiceName::new("orders").unwrap();
     let curves = store.series(&service, metric, from, to).await.unwrap();
+    let none = store.series(&service, metric, to, from).await.unwrap();
+    assert_eq!(none, []);
+    let years_off = reading(i64::MAX / 1_000_000, "orders-0", Some("1.0"), metric, 6.0);
+    store.append(&[years_off]).await.unwrap();
+    let curves_ever = store.series(&service, metric, ever.0, ever.1).await.unwrap();
+    let lens: Vec<_> = curves_ever.iter().map(|curve| curve.series.samples().len()).collect();
+    assert_eq!(lens, [5, 1, 1]);
     let seen: Vec<_> = curves
         .iter()
         .map(|curve| {
@@ -128,6 +153,11 @@ async fn what_is_forgotten_is_gone_and_what_is_newer_stays() {
     assert_eq!(store.changes_since(Timestamp::from_millis(0)).await.unwrap(), [change(3)]);
     store.append(std::slice::from_ref(&gone)).await.unwrap();
     assert_eq!(all(&store).await, [gone, rss(3, 3.0)]);
+    let (days, later) = (3 * 86_400_000, rss(3 * 86_400_000 + 1, 4.0));
+    assert_eq!(store.forget_before(Timestamp::from_millis(days)).await.unwrap(), 2);
+    assert_eq!(all(&store).await, []);
+    store.append(std::slice::from_ref(&later)).await.unwrap();
+    assert_eq!(all(&reopened(store).await).await, [later]);
 }
 
 fn change(at: i64) -> Change {

@@ -6,6 +6,7 @@
 mod agent;
 mod audit;
 mod clock;
+mod daemon;
 mod demo;
 mod exit;
 mod incident;
@@ -126,10 +127,10 @@ mod tests {
         let mut command = super::Cli::command();
         command.build();
         command.clone().debug_assert();
-        let mut open: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        let mut open: Vec<_> =
+            command.get_subcommands().filter(|c| c.get_name() != "help").collect();
         while let Some(next) = open.pop() {
-            let inner: Vec<_> =
-                next.get_subcommands().filter(|c| c.get_name() != "help").collect();
+            let inner: Vec<_> = next.get_subcommands().filter(|c| c.get_name() != "help").collect();
             let help = next.get_after_help().map(ToString::to_string).unwrap_or_default();
             let has_example = help.contains("plimsoll ");
             assert!(has_example || !inner.is_empty(), "{} has no example", next.get_name());

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     let now = clock::now();
     let progress = Progress::new();
     let input = read::read(args, now, &progress)?;
-    let at = args.at.or(input.telemetry.newest()).unwrap_or(now);
+    let at = args.at.or_else(|| input.telemetry.newest()).unwrap_or(now);
     let (assessments, inputs) = assess(input, at, &progress);
     drop(progress);
     match format {

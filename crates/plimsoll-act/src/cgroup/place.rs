@@ -225,4 +225,40 @@ mod tests {
         check(GroupVersion::V2, "/user.slice");
         assert_eq!(own_path("5:devices:/\n", GroupVersion::V1), None);
     }
+
+    #[test]
+    fn version_2_hands_the_memory_controller_down_where_it_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { folder: folder.path().to_owned(), version: GroupVersion::V2 };
+        let control = folder.path().join("cgroup.subtree_control");
+        let check = |controllers: &str, offered: &str, want: Result<&str, &str>| {
+            fs::write(folder.path().join("cgroup.controllers"), controllers).unwrap();
+            fs::write(&control, offered).unwrap();
+            let done = place.offer_memory_to_children().map_err(|error| error.to_string());
+            match want {
+                Ok(text) => assert_eq!(fs::read_to_string(&control).unwrap(), text),
+                Err(why) => assert!(done.unwrap_err().contains(why)),
+            }
+        };
+        check("cpu memory pids\n", "", Ok("+memory"));
+        check("cpu memory pids\n", "memory\n", Ok("memory\n"));
+        check("hugetlb\n", "", Err("without the memory controller (controllers: hugetlb)"));
+        check("\n", "", Err("controllers: none"));
+    }
+
+    #[test]
+    fn a_group_outside_of_what_is_mounted_has_no_folder() {
+        let mounted = tempfile::tempdir().unwrap();
+        fs::create_dir(mounted.path().join("a")).unwrap();
+        let hierarchy = Hierarchy {
+            version: GroupVersion::V2,
+            root: "/pod7".into(),
+            mounted_at: mounted.path().to_owned(),
+        };
+        let folder = |group: &str| hierarchy.folder(Path::new(group));
+        assert_eq!(folder("/pod7/a"), Some(mounted.path().join("a")));
+        assert_eq!(folder("/pod7/b"), None);
+        assert_eq!(folder("/pod8/a"), None);
+        assert_eq!(folder("/pod7/../a"), None);
+    }
 }

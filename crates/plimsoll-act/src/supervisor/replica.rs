@@ -61,7 +61,7 @@ pub(super) enum Order {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
     #[error("it could not be forked: {0}")]
-    Fork(io::Error),
+    Fork(String),
     #[error("it ended before it was ready: {0}")]
     Ended(String),
     #[error("it was not ready within {} s: {last}", deadline.as_secs_f32())]
@@ -199,7 +199,8 @@ impl Keeper {
         let began = clock::now();
         self.restart_at = None;
         self.ready_since = None;
-        let child = self.fork(version).await.map_err(StartError::Fork)?;
+        let child =
+            self.fork(version).await.map_err(|error| StartError::Fork(error.to_string()))?;
         self.status.send_modify(|status| {
             status.version = version.clone();
             status.state = ReplicaState::Starting;

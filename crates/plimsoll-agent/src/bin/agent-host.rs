@@ -35,6 +35,7 @@ async fn run(args: Vec<String>) -> Result<(), Box<dyn Error>> {
         token: token.clone(),
         agent: "host".to_owned(),
         folder: folder.into(),
+        found: None,
         fleet: Some(serde_json::from_slice(&std::fs::read(fleet)?)?),
         launcher: vec![std::env::current_exe()?.into(), SUBCOMMAND.into()],
         otlp_endpoint: "http://127.0.0.1:1".to_owned(),

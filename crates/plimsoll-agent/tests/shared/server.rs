@@ -2,6 +2,7 @@
 //! order, repeats it until it has the receipt, and keeps what agents report.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     pub(crate) desk: Arc<Mutex<Desk>>,
     pub(crate) address: SocketAddr,
     task: Arc<JoinHandle<()>>,
+    dead: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -40,17 +42,19 @@ impl Server {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/api/v1/agent/poll", post(poll));
-        let router = router.with_state(Arc::clone(&desk));
+        let dead = Arc::new(AtomicBool::new(false));
+        let router = router.with_state((Arc::clone(&desk), Arc::clone(&dead)));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { desk, address, task: Arc::new(task) }
+        Self { desk, address, task: Arc::new(task), dead }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// As SIGKILL would: connections and all.
+    /// Nobody listens any more, and who is connected already gets no orders.
     pub(crate) fn die(&self) {
+        self.dead.store(true, Ordering::SeqCst);
         self.task.abort();
     }
 
@@ -80,10 +84,13 @@ impl Server {
 }
 
 async fn poll(
-    State(desk): State<Arc<Mutex<Desk>>>,
+    State((desk, dead)): State<(Arc<Mutex<Desk>>, Arc<AtomicBool>)>,
     headers: HeaderMap,
     Json(poll): Json<Poll>,
 ) -> Result<Json<Orders>, StatusCode> {
+    if dead.load(Ordering::SeqCst) {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
     let bearer = format!("Bearer {TOKEN}");
     if headers.get("authorization").and_then(|value| value.to_str().ok()) != Some(&bearer) {
         return Err(StatusCode::UNAUTHORIZED);

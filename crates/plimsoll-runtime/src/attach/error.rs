@@ -78,7 +78,10 @@ pub enum AttachError {
     Impostor { pid: u32, path: PathBuf, owner: Option<i32> },
     #[error("JVM {pid} failed {step}")]
     Transport { pid: u32, step: Step, source: io::Error },
-    #[error("JVM {pid} did not get further within {} ms {step}; ask again when it has CPU", .after.as_millis())]
+    #[error(
+        "JVM {pid} did not get further within {} ms {step}; ask again when it has CPU",
+        .after.as_millis()
+    )]
     TimedOut { pid: u32, step: Step, after: Duration },
     #[error("JVM {pid} refused `{command}` with code {code}: {message}")]
     Refused { pid: u32, command: String, code: i32, message: String },

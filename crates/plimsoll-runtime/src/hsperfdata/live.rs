@@ -2,13 +2,18 @@
 //!
 //! Pure. What each collector moves, read from OpenJDK 17 and seen on real JVMs:
 //!
-//! | collector | counter that moves | old generation in between | what a new value is |
-//! |---|---|---|---|
-//! | Serial, Parallel | 0 young, 1 full | does not move | exact after a full collection; after a young one it also holds what died after it was promoted |
-//! | G1 | 0 young and mixed, 1 full, 2 remark and cleanup | rises with humongous objects | exact after a full collection; else an upper bound that falls in the mixed collections behind a cycle |
-//! | CMS | 0 young, 1 full, 2 remark | falls while it sweeps | an upper bound, except after a full one |
-//! | ZGC | 2, several pauses in one cycle | follows the whole heap | nothing: its last pause is before memory is given back, so the figure is near the top of the saw tooth |
-//! | Shenandoah | 1, each pause of a cycle | follows the whole heap | nothing, for the same reason |
+//! - Serial, Parallel: counter 0 is young, 1 full. The old generation does not move in between.
+//!   A value is exact after a full collection; after a young one it also holds what died after it
+//!   was promoted.
+//! - G1: 0 is young and mixed, 1 full, 2 remark and cleanup. In between the old generation rises
+//!   with humongous objects. Exact after a full collection; else an upper bound, which falls in
+//!   the mixed collections behind a concurrent cycle.
+//! - CMS: 0 is young, 1 full, 2 remark. It falls while it sweeps: an upper bound, except after a
+//!   full collection.
+//! - ZGC: 2, several pauses in one cycle. Follows the whole heap, and says nothing of the live
+//!   set: the last pause of a cycle is before memory is given back, so the figure is near the top
+//!   of the saw tooth.
+//! - Shenandoah: 1, each pause of a cycle. Says nothing, for the same reason.
 //!
 //! The count moves when a collection begins and the sizes when it ends, so a reading in between
 //! is not used. For ZGC and Shenandoah ask for a live class histogram instead.

@@ -25,6 +25,7 @@ pub fn benign(seed: u64, scale: Scale) -> Vec<Case> {
         heap_expansion(stage("heap_expansion")),
         step_after_deploy(stage("step_after_deploy")),
         step_in_life(stage("step_in_life")),
+        two_steps(stage("two_steps")),
         cured(stage("cured_by_a_later_version")),
         limit_raised(stage("limit_raised")),
         remembering(stage("noise_with_memory_95"), 0.95),
@@ -100,7 +101,7 @@ fn cache_metered(mut stage: Stage) -> Case {
 }
 
 fn day_curve(mut stage: Stage) -> Case {
-    let swing = stage.between(60.0, 250.0);
+    let swing = stage.between(110.0, 250.0);
     for step in 0..stage.steps() {
         let share = stage.share(step);
         let load = stage.load(share, 0.5);
@@ -112,7 +113,7 @@ fn day_curve(mut stage: Stage) -> Case {
 }
 
 fn day_curve_unmeasured(mut stage: Stage) -> Case {
-    let swing = stage.between(60.0, 250.0);
+    let swing = stage.between(110.0, 250.0);
     for step in 0..stage.steps() {
         let load = stage.load(stage.share(step), 0.5);
         footprint(&mut stage, step, ONE, 150.0 + swing * load);
@@ -194,6 +195,16 @@ fn step_in_life(mut stage: Stage) -> Case {
     for step in 0..stage.steps() {
         let need = if stage.share(step) < at { 250.0 } else { 400.0 };
         footprint(&mut stage, step, ONE, need);
+    }
+    stage.benign(Cause::Capacity)
+}
+
+fn two_steps(mut stage: Stage) -> Case {
+    let (first, second) = (stage.between(0.15, 0.35), stage.between(0.5, 0.7));
+    for step in 0..stage.steps() {
+        let share = stage.share(step);
+        let steps = f64::from(u8::from(share > first)) + f64::from(u8::from(share > second));
+        footprint(&mut stage, step, ONE, 300.0 + 150.0 * steps);
     }
     stage.benign(Cause::Capacity)
 }

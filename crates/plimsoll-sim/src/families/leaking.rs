@@ -29,6 +29,7 @@ pub fn leaking(seed: u64, scale: Scale) -> Vec<Case> {
         accelerating(stage("accelerating")),
         bursts(stage("bursts")),
         day_curve(stage("under_a_day_curve")),
+        day_curve_unmeasured(stage("under_a_day_curve_without_load")),
         sawtooth(stage("under_a_sawtooth")),
         slow(stage("slow")),
         half_missing(stage("half_missing")),
@@ -331,6 +332,17 @@ fn day_curve(mut stage: Stage) -> Case {
         stage.put_mib(step, ONE, Metric::ContainerMemoryLimit, LIMIT);
         let rate = 50.0 * load + stage.normal();
         stage.put(step, ONE, Metric::ServiceRequestsRate, rate);
+    }
+    let per_hour = rise * MIB / stage.hours();
+    stage.case(truth(Cause::Native, per_hour, None, &[0]))
+}
+
+fn day_curve_unmeasured(mut stage: Stage) -> Case {
+    let rise = stage.between(200.0, 450.0);
+    for step in 0..stage.steps() {
+        let share = stage.share(step);
+        let mib = 200.0 + 40.0 * stage.load(share, 0.5) + rise * share;
+        footprint(&mut stage, step, ONE, mib);
     }
     let per_hour = rise * MIB / stage.hours();
     stage.case(truth(Cause::Native, per_hour, None, &[0]))

@@ -54,7 +54,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(server: &str) -> Result<Self, Failure> {
-        let bad = || Failure::bad_input(AskError::BadUrl(clip(&printable(server), QUOTED_CHARS_MAX)));
+        let bad =
+            || Failure::bad_input(AskError::BadUrl(clip(&printable(server), QUOTED_CHARS_MAX)));
         let base = Url::parse(server).map_err(|_| bad())?;
         if base.scheme() != "http" || base.cannot_be_a_base() {
             return Err(bad());

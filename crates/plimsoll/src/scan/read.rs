@@ -2,7 +2,6 @@
 //! input, with everything that was refused said on standard error.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -104,13 +103,13 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
 
 /// Unix seconds or RFC 3339, from the command line.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "write Unix seconds or RFC 3339 with an offset, as 2026-05-28T20:26:40Z".into();
+    const WRONG: &str = "write Unix seconds or RFC 3339 with an offset, as 2026-05-28T20:26:40Z";
     if let Ok(secs) = text.parse::<i64>() {
         return jiff::Timestamp::from_second(secs)
             .map(|moment| Timestamp::from_millis(moment.as_millisecond()))
             .map_err(|_| "beyond the calendar; is it in milliseconds? write seconds".into());
     }
-    let moment = text.parse::<jiff::Timestamp>().map_err(|_| wrong())?;
+    let moment = text.parse::<jiff::Timestamp>().map_err(|_| WRONG)?;
     Ok(Timestamp::from_millis(moment.as_millisecond()))
 }
 
@@ -205,8 +204,8 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, ScanError> {
     if is_stdin(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let file = File::open(path)
-        .map_err(|source| ScanError::Open { path: path.to_owned(), source })?;
+    let file =
+        File::open(path).map_err(|source| ScanError::Open { path: path.to_owned(), source })?;
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
@@ -217,11 +216,10 @@ fn say_refused(path: &Path, refused: &Rejections) {
     let name = if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
     let mut text = format!("plimsoll: {} lines of {} were not used", refused.total(), name);
     for (reason, count) in refused.counts() {
-        // Writing to a string does not fail.
-        drop(write!(text, "\n  {count} x {reason}"));
+        text.push_str(&format!("\n  {count} x {reason}"));
         for example in refused.examples(reason) {
             let line = example.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            drop(write!(text, "\n      {line}{}", printable(&example.detail)));
+            text.push_str(&format!("\n      {line}{}", printable(&example.detail)));
         }
     }
     say(&text);

@@ -171,7 +171,9 @@ mod tests {
     #[test]
     fn what_lies_behind_a_moment_can_be_dropped() {
         let mut telemetry = Telemetry::default();
-        [1, 2, 900].map(|at| telemetry.add(reading(at, "a", "1", 0.0)));
+        for at in [1, 2, 900] {
+            telemetry.add(reading(at, "a", "1", 0.0));
+        }
         assert_eq!(telemetry.count_after(Timestamp::from_secs(2)), 1);
         telemetry.drop_after(Timestamp::from_secs(2));
         assert_eq!(telemetry.newest(), Some(Timestamp::from_secs(2)));

@@ -1,0 +1,51 @@
+//! What `server`, `agent`, `up` and `demo` share: the runtime, the signals that end them, and where
+//! they keep what survives.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Failure;
+
+/// Where the data directory is when none is given.
+const DATA_DIR: &str = ".local/share/plimsoll";
+
+#[derive(Debug, thiserror::Error)]
+enum DaemonError {
+    #[error("start the runtime")]
+    Runtime(#[source] std::io::Error),
+    #[error("listen for signals")]
+    Signals(#[source] std::io::Error),
+    #[error("there is no home directory; say where data is kept with --dir")]
+    NoHome,
+}
+
+/// Runs a command that goes on until it is told to stop.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(DaemonError::Runtime(error)))?;
+    runtime.block_on(work)
+}
+
+/// Completes at the first interrupt or termination signal.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| signal(kind).map_err(|e| Failure::failed(DaemonError::Signals(e)));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// The directory that was asked for, or the one below the home directory.
+pub(crate) fn data_dir(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let home = || std::env::home_dir().map(|home| home.join(DATA_DIR));
+    asked.or_else(home).ok_or_else(|| Failure::bad_input(DaemonError::NoHome))
+}
