@@ -50,9 +50,7 @@ fn main() -> ExitCode {
 
 async fn measure(server: &str) -> ExitCode {
     let node = InstanceName::new("here").expect("a short literal is a name");
-    let mut options = AgentOptions::new(server, Watch::Labelled, node);
-    // A measurement reads the machine that it runs on, and opens nothing in its processes.
-    options.collect.inspect_v8 = false;
+    let options = AgentOptions::new(server, Watch::Labelled, node);
     let counters = std::sync::Arc::clone(&options.counters);
     run_collector(options, tokio::time::sleep(LASTS)).await.expect("the agent runs");
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("a process may see its own usage");

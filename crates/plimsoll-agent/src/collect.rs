@@ -10,7 +10,7 @@ mod select;
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plimsoll_model::{Bytes, Change, InstanceName, Metric, Reading, ServiceName, Timestamp};
 
@@ -20,6 +20,7 @@ use crate::files::ReadFailure;
 use crate::inspect::NodeProcess;
 use crate::pressure;
 use crate::proc::{Pid, ProcError, ProcFs};
+use crate::reach::Found;
 use crate::runtimes::Runtimes;
 use known::KnownProcesses;
 use lives::Lives;
@@ -34,7 +35,13 @@ pub const NODE_SERVICE: &str = "node";
 pub enum Watch {
     /// Those that carry an OpenTelemetry service name in their environment, whatever their size.
     Labelled,
-    /// Those, and every other one that holds enough memory to matter.
+    /// The instances that one process started itself, if they are labelled, with their workers.
+    /// Of other processes only the parent and the start are read.
+    Supervised {
+        /// Process id of the supervising agent.
+        parent: u32,
+    },
+    /// The labelled ones, and every other one that holds enough memory to matter.
     Machine { rss_min: Bytes, instances_max: NonZeroUsize },
 }
 
@@ -50,6 +57,14 @@ impl Watch {
         rss_min: Self::MACHINE_RSS_MIN,
         instances_max: Self::MACHINE_INSTANCES_MAX,
     };
+
+    /// The process from which everything that is watched descends.
+    const fn ancestor(self) -> Option<Pid> {
+        match self {
+            Self::Supervised { parent } => Some(parent),
+            Self::Labelled | Self::Machine { .. } => None,
+        }
+    }
 }
 
 /// What a collector looks at.
@@ -66,10 +81,11 @@ pub struct CollectOptions {
 }
 
 impl CollectOptions {
-    /// This machine. The inspector of Node.js is only opened in processes that were labelled to be
-    /// watched.
+    /// This machine. The inspector of Node.js is only opened in processes that the agent started
+    /// itself: a label says that somebody wants to know of a process, not that a debugging port
+    /// may be opened in it.
     pub fn this_machine(watch: Watch, node: InstanceName) -> Self {
-        let inspect_v8 = watch == Watch::Labelled;
+        let inspect_v8 = matches!(watch, Watch::Supervised { .. });
         Self { proc_root: "/proc".into(), root: "/".into(), watch, node, inspect_v8 }
     }
 }
@@ -106,6 +122,8 @@ pub struct Round {
     pub changes: Vec<Change>,
     pub counts: Counts,
     pub cost: Cost,
+    /// What was watched, for whoever acts on this machine. Without this process itself.
+    pub found: Vec<Found>,
     /// Processes that may be asked for their heap, by whoever has the time to wait for them.
     pub(crate) node_processes: Vec<NodeProcess>,
 }
@@ -132,7 +150,7 @@ impl Collector {
             node_service: ServiceName::new(NODE_SERVICE).expect("a short literal is a name"),
             proc,
             hierarchy,
-            known: KnownProcesses::default(),
+            known: KnownProcesses::new(options.watch.ancestor()),
             lives: Lives::default(),
             runtimes: Runtimes::new(&options.proc_root),
             round: 0,
@@ -194,9 +212,39 @@ impl Collector {
         {
             round.node_processes.push(instance.node_process(now, member));
         }
+        let found = self.found(instance, container);
+        let room = round.found.len() < FOUND_MAX;
+        round.counts.over_bound += u64::from(found.is_some() && !room);
+        round.found.extend(found.filter(|_| room));
         round.counts.instances += 1;
         round.changes.extend(self.lives.observe(instance, started_at, self.round));
         round.readings.extend(figures.into_iter().map(|figure| instance.reading(now, figure)));
+    }
+
+    /// What can be acted on; `None` for this process itself. An agent that slowed itself down could
+    /// not undo it in time.
+    fn found(&mut self, instance: &Instance, container: Option<&PathBuf>) -> Option<Found> {
+        if instance.has(std::process::id()) {
+            return None;
+        }
+        let own_group = container.is_some_and(|folder| self.is_whole(instance, folder));
+        let asked = self.runtimes.asked(&instance.members).unwrap_or_else(|| instance.first());
+        Some(Found {
+            service: instance.service().clone(),
+            instance: instance.name.clone(),
+            version: instance.first().identity.version.clone(),
+            pid: asked.pid,
+            start_ticks: asked.start_ticks,
+            own_group,
+        })
+    }
+
+    /// Whether no process of an instance is outside of its group, where a limit would not bind it.
+    fn is_whole(&mut self, instance: &Instance, folder: &Path) -> bool {
+        instance.pids().all(|pid| {
+            let membership = self.proc.text(format_args!("{pid}/cgroup"));
+            membership.is_ok_and(|text| self.hierarchy.folder(text).as_deref() == Some(folder))
+        })
     }
 
     /// What the processes of an instance hold together. False when none of them is left.
@@ -254,6 +302,11 @@ impl Collector {
             .collect()
     }
 }
+
+/// Most instances that are offered to act on. Each costs some reads and 800 bytes in every poll of
+/// the server: 400 KB together. More than twice what is watched of a machine; only labels can
+/// pass it, and what lies beyond is counted.
+const FOUND_MAX: usize = 500;
 
 /// Readings of an instance in a usual round; only saves growing a vector.
 const FIGURES_USUAL: usize = 24;

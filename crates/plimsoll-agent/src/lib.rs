@@ -1,10 +1,13 @@
-//! The agent of one machine. This half collects: it reads processes, control groups and runtimes,
-//! and delivers canonical readings and noticed changes to a server.
+//! The agent of one machine, in two halves that run beside each other. The collecting half, whose
+//! start is here, reads processes, control groups and runtimes, and delivers canonical readings and
+//! noticed changes to a server. The acting half, which starts in `commands`, hosts the supervisor
+//! and performs what a server orders. Either runs without the other; all that passes between them
+//! is which instances were found on this machine.
 //!
 //! Not here: judgement of any kind, and storage. Everything that reads a clock is in `clock`; the
 //! rest is told what time it is. Used by `plimsoll agent`, and inside of `plimsoll up` and `demo`.
 //!
-//! Its own limits, for 200 processes at five seconds: 1 % of a core and 60 MiB
+//! The collecting half's own limits, for 200 processes at five seconds: 1 % of a core and 60 MiB
 //! (`examples/watch_200.rs` measures them).
 
 mod cgroup;
@@ -40,6 +43,7 @@ use counters::Counters;
 use inspect::Inspectors;
 use push::queue::{Queue, QueueLimit};
 use push::{Backoff, PushError, Pusher, Token};
+use reach::Found;
 
 pub use clock::Cost;
 pub use proc::ProcError;
@@ -57,6 +61,8 @@ pub struct AgentOptions {
     pub queue: QueueLimit,
     /// Shared with whoever serves the agent's own metrics.
     pub counters: Arc<Counters>,
+    /// Where the acting half learns what runs on this machine; changed only when that changes.
+    pub found: Option<watch::Sender<Vec<Found>>>,
 }
 
 impl AgentOptions {
@@ -73,6 +79,7 @@ impl AgentOptions {
             backoff: Backoff::default(),
             queue: QueueLimit::default(),
             counters: Arc::default(),
+            found: None,
         }
     }
 }
@@ -112,6 +119,7 @@ pub async fn run_collector(
     let thread = CollectorThread::start(Collector::new(options.collect)?)?;
     let take = |round: Round| {
         enqueue(&round, &queue, &counters);
+        options.found.iter().for_each(|found| publish(found, round.found.clone()));
         to_inspect.send_replace(round.node_processes);
     };
     // One delivery for the whole life of the agent: a batch that is on its way when the agent is
@@ -163,6 +171,14 @@ fn enqueue(round: &Round, queue: &Queue, counters: &Counters) {
     tracing::debug!(counts = ?round.counts, cost = ?round.cost, "round");
     push::encode::events(&round.changes).into_iter().for_each(|payload| queue.push(payload));
     push::encode::metrics(&round.readings).into_iter().for_each(|payload| queue.push(payload));
+}
+
+fn publish(found: &watch::Sender<Vec<Found>>, now: Vec<Found>) {
+    found.send_if_modified(|before| {
+        let changed = *before != now;
+        *before = now;
+        changed
+    });
 }
 
 /// The collector on a thread of its own, so that a read that hangs holds up neither the runtime

@@ -56,6 +56,8 @@ pub(crate) struct OrderStream {
 enum PollError {
     #[error("the receipts on disk cannot be read")]
     Receipts(#[from] plimsoll_act::performed::PerformedError),
+    #[error("looking at what can be reached ended by itself, which is a bug: restart the agent")]
+    Reach(#[source] tokio::task::JoinError),
     #[error("the poll cannot be written as JSON")]
     Write(#[source] serde_json::Error),
     #[error("the server cannot be reached")]
@@ -158,9 +160,12 @@ impl OrderStream {
     }
 
     async fn ask(&self, reported: &Unacknowledged) -> Result<Orders, PollError> {
+        let performer = Arc::clone(&self.performer);
+        let reach = tokio::task::spawn_blocking(move || performer.reach()).await;
+        let reach = reach.map_err(PollError::Reach)?;
         let poll = Poll {
             agent: self.agent.clone(),
-            reach: self.performer.reach().iter().map(Into::into).collect(),
+            reach: reach.iter().map(Into::into).collect(),
             receipts: reported.receipts.clone(),
         };
         let request = self.client.post(&self.url);

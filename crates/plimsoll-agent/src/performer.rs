@@ -61,8 +61,11 @@ impl Performer {
         })
     }
 
+    /// Blocking for some reads of memory-backed files for each instance.
     pub(crate) fn reach(&self) -> Vec<Reach> {
-        self.locals.all().into_iter().map(|local| reach(local, &self.runtimes)).collect()
+        let all = self.locals.all();
+        self.runtimes.forget_except(&all.iter().map(|local| local.instance.clone()).collect());
+        all.into_iter().map(|local| reach(local, &self.runtimes)).collect()
     }
 
     fn supervisor(&self) -> Option<&Supervisor> {

@@ -55,9 +55,10 @@ impl Locals {
         let mut all: Vec<Local> = self.supervised().into_iter().map(|r| self.replica(r)).collect();
         if let Some(found) = &self.found {
             let found = found.borrow();
-            let known = |found: &&Found| all.iter().any(|local| local.instance == found.instance);
-            let others: Vec<Local> =
-                found.iter().filter(|found| !known(found)).map(of_found).collect();
+            let known = |found: &&Found| all.iter().any(|local| local.is(found));
+            let mut proc = open_proc();
+            let others = found.iter().filter(|found| !known(found));
+            let others: Vec<Local> = others.map(|found| of_found(found, &mut proc)).collect();
             all.extend(others);
         }
         all
@@ -65,20 +66,20 @@ impl Locals {
 
     pub(crate) fn one(&self, service: &ServiceName, instance: &InstanceName) -> Option<Local> {
         let replica = self.supervisor.as_ref().and_then(|fleet| fleet.status_of(instance));
-        let local = match replica {
+        match replica.filter(|replica| replica.service == *service) {
             Some(replica) => Some(self.replica(replica)),
-            None => self.found_one(instance),
-        };
-        local.filter(|local| local.service == *service)
+            None => self.found_one(service, instance),
+        }
     }
 
     pub(crate) fn supervised(&self) -> Vec<ReplicaStatus> {
         self.supervisor.as_ref().map(Supervisor::status).unwrap_or_default()
     }
 
-    fn found_one(&self, instance: &InstanceName) -> Option<Local> {
+    fn found_one(&self, service: &ServiceName, instance: &InstanceName) -> Option<Local> {
         let found = self.found.as_ref()?.borrow();
-        found.iter().find(|found| found.instance == *instance).map(of_found)
+        let wanted = |one: &&Found| one.service == *service && one.instance == *instance;
+        found.iter().find(wanted).map(|found| of_found(found, &mut open_proc()))
     }
 
     fn replica(&self, replica: ReplicaStatus) -> Local {
@@ -97,7 +98,18 @@ impl Locals {
     }
 }
 
-fn of_found(found: &Found) -> Local {
+impl Local {
+    fn is(&self, found: &Found) -> bool {
+        self.service == found.service && self.instance == found.instance
+    }
+}
+
+/// `None` where there is no `/proc`; then nothing that was found is ready.
+fn open_proc() -> Option<ProcFs> {
+    ProcFs::open("/proc".as_ref()).ok()
+}
+
+fn of_found(found: &Found, proc: &mut Option<ProcFs>) -> Local {
     let group = match found.own_group {
         true => cgroup::memory_group_of(found.pid),
         false => Err("it shares its cgroup with other processes".to_owned()),
@@ -107,14 +119,14 @@ fn of_found(found: &Found) -> Local {
         instance: found.instance.clone(),
         version: found.version.clone(),
         versions: Vec::new(),
-        ready: is_still(found).then_some(found.pid),
+        ready: is_still(found, proc).then_some(found.pid),
         group,
         supervised: false,
     }
 }
 
-fn is_still(found: &Found) -> bool {
-    let stat = ProcFs::open("/proc".as_ref()).ok().and_then(|mut proc| proc.stat(found.pid).ok());
+fn is_still(found: &Found, proc: &mut Option<ProcFs>) -> bool {
+    let stat = proc.as_mut().and_then(|proc| proc.stat(found.pid).ok());
     stat.is_some_and(|stat| stat.start_ticks == found.start_ticks && !stat.ended)
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Not here: whether it is worth the pause. Used by `performer` and `reach`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -30,12 +30,26 @@ pub(crate) struct RuntimeActs {
     known: Mutex<BTreeMap<InstanceName, Known>>,
 }
 
+/// A runtime that is not told apart is looked for again at the second, fourth, eighth question, and
+/// then at each of so many: a look reads the process's map of memory.
+const LOOK_AGAIN_AFTER: u64 = 64;
+
 /// One run of one instance's program.
 #[derive(Clone, Debug)]
 struct Known {
     pid: u32,
+    questions: u64,
     kind: RuntimeKind,
     pauses: PausePredictor,
+}
+
+impl Known {
+    fn is_due(&self) -> bool {
+        let unclear = matches!(self.kind, RuntimeKind::Native | RuntimeKind::Unknown);
+        let again =
+            self.questions.is_power_of_two() || self.questions.is_multiple_of(LOOK_AGAIN_AFTER);
+        unclear && again
+    }
 }
 
 /// What can be asked now, each with the reason why not.
@@ -131,20 +145,30 @@ impl RuntimeActs {
         Ok(Measured::Counted { predicted, pause: span(took), types })
     }
 
+    /// Instances come and go; those that are not reached any more are forgotten.
+    pub(crate) fn forget_except(&self, reached: &BTreeSet<InstanceName>) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|instance, _| reached.contains(instance));
+    }
+
     /// Identified once for each run of a program. A process that is not known yet may be a
     /// launcher that is about to become one, so "native" and "unknown" are looked at again.
     fn known(&self, instance: &InstanceName, pid: u32) -> Known {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let unclear = |kind| matches!(kind, RuntimeKind::Native | RuntimeKind::Unknown);
-        match all.get(instance) {
-            Some(known) if known.pid == pid && !unclear(known.kind) => known.clone(),
-            Some(_) | None => {
-                let kind = plimsoll_runtime::identify(Path::new(PROC), pid).kind;
-                let known = Known { pid, kind, pauses: PausePredictor::new() };
-                all.insert(instance.clone(), known.clone());
-                known
+        let questions = match all.get_mut(instance).filter(|known| known.pid == pid) {
+            Some(known) => {
+                known.questions += 1;
+                if !known.is_due() {
+                    return known.clone();
+                }
+                known.questions
             }
-        }
+            None => 1,
+        };
+        let kind = plimsoll_runtime::identify(Path::new(PROC), pid).kind;
+        let known = Known { pid, questions, kind, pauses: PausePredictor::new() };
+        all.insert(instance.clone(), known.clone());
+        known
     }
 
     fn learn(

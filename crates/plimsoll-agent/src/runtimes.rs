@@ -72,6 +72,20 @@ impl Runtimes {
         members.iter().find(is_node)
     }
 
+    /// The first process of an instance that has a runtime to talk to, once its figures were asked
+    /// for: a start script stands before the program that it started.
+    pub(crate) fn asked<'a>(&self, members: &'a [Member]) -> Option<&'a Member> {
+        let talks = |member: &&Member| {
+            let runtime = self.by_pid.get(&member.pid);
+            runtime.is_some_and(|runtime| match &runtime.session {
+                Session::Jvm(_) | Session::Node => true,
+                Session::Waiting { kind, .. } => *kind == RuntimeKind::Jvm,
+                Session::Silent => false,
+            })
+        };
+        members.iter().find(talks)
+    }
+
     pub(crate) fn forget_except(&mut self, watched: &BTreeSet<Pid>) {
         self.by_pid.retain(|pid, _| watched.contains(pid));
     }

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
 use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
-use plimsoll_agent::collect::{CollectOptions, Watch};
+use plimsoll_agent::collect::Watch;
 use plimsoll_agent::counters::Counters;
 use plimsoll_agent::push::queue::{Queue, QueueLimit};
 use plimsoll_agent::push::{Backoff, Pusher, Token, encode};
@@ -226,14 +226,8 @@ async fn a_running_agent_delivers_this_machine_and_stops_when_told() {
     let sink = Arc::new(Sink::default());
     let (address, _stop, _) = serve(&sink, "127.0.0.1:0".parse().unwrap()).await;
     let node = InstanceName::new("here").unwrap();
-    // Whatever else runs on this machine is looked at here, and must not be opened.
-    let collect = CollectOptions {
-        inspect_v8: false,
-        ..CollectOptions::this_machine(Watch::Labelled, node.clone())
-    };
     let options = AgentOptions {
         interval: Duration::from_millis(50),
-        collect,
         ..AgentOptions::new(&format!("http://{address}"), Watch::Labelled, node)
     };
     let counters = Arc::clone(&options.counters);

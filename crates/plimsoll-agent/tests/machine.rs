@@ -34,8 +34,12 @@ impl Machine {
 
     /// A process with 300 pages, 100 of them shared, in a group.
     fn process(&self, pid: u32, start_ticks: u64, instance: &str, group: &str) {
+        self.child(1, pid, start_ticks, instance, group);
+    }
+
+    fn child(&self, parent: u32, pid: u32, start_ticks: u64, instance: &str, group: &str) {
         let stat = format!(
-            "{pid} (app) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 3 0 {start_ticks} 9 300 0\n"
+            "{pid} (app) S {parent} 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 3 0 {start_ticks} 9 300 0\n"
         );
         let environ = format!(
             "OTEL_SERVICE_NAME=orders\0OTEL_RESOURCE_ATTRIBUTES=service.instance.id={instance}\0"
@@ -54,11 +58,15 @@ impl Machine {
     }
 
     fn collector(&self) -> Collector {
+        self.collector_of(Watch::Labelled)
+    }
+
+    fn collector_of(&self, watch: Watch) -> Collector {
         let node = InstanceName::new("here").unwrap();
         let options = CollectOptions {
             proc_root: self.path("proc"),
             root: self.path(""),
-            ..CollectOptions::this_machine(Watch::Labelled, node)
+            ..CollectOptions::this_machine(watch, node)
         };
         Collector::new(options).unwrap()
     }
@@ -84,6 +92,67 @@ fn a_group_is_given_to_an_instance_that_has_it_alone() {
     assert_eq!(values(&round, Metric::ContainerMemoryUsage), [("own", 5000.0)]);
     assert_eq!(values(&round, Metric::ProcessMemoryRss).len(), 5);
     assert_eq!(values(&round, Metric::NodeMemoryPressureSome), [("here", 1.5)]);
+}
+
+#[test]
+fn what_was_found_may_be_limited_where_a_group_holds_all_of_it_and_nobody_else() {
+    let machine = Machine::new();
+    machine.process(10, 100, "own", "/own");
+    machine.child(10, 11, 101, "own", "/own");
+    machine.group("/own", "10\n11\n");
+    machine.process(20, 100, "torn", "/torn");
+    machine.child(20, 21, 101, "torn", "/elsewhere");
+    machine.group("/torn", "20\n");
+    machine.process(30, 100, "guest", "/house");
+    machine.group("/house", "30\n999\n");
+    machine.process(40, 100, "root", "/");
+    let round = machine.collector().round(NOW);
+    let found = round.found.iter().map(|one| (one.instance.as_str(), one.pid, one.own_group));
+    let want = [("guest", 30, false), ("own", 10, true), ("root", 40, false), ("torn", 20, false)];
+    assert_eq!(found.collect::<Vec<_>>(), want);
+    assert!(round.found.iter().all(|one| one.start_ticks == 100));
+}
+
+#[test]
+fn the_agent_itself_is_measured_and_not_offered_to_act_on() {
+    let machine = Machine::new();
+    machine.process(std::process::id(), 100, "agent", "/own");
+    machine.group("/own", &format!("{}\n", std::process::id()));
+    let round = machine.collector().round(NOW);
+    assert_eq!(values(&round, Metric::ContainerMemoryUsage), [("agent", 5000.0)]);
+    assert_eq!(round.found, []);
+}
+
+#[test]
+fn a_supervising_agent_watches_its_children_and_opens_nothing_of_others() {
+    let machine = Machine::new();
+    machine.process(10, 100, "agent", "/");
+    machine.child(10, 11, 101, "orders-0", "/");
+    machine.child(11, 12, 102, "orders-0", "/");
+    machine.child(11, 13, 103, "helper-0", "/");
+    machine.process(20, 100, "stranger", "/");
+    // Whoever opens a file of this one finds that it is gone, which is counted.
+    machine.process(21, 100, "private", "/");
+    for file in ["environ", "statm", "cgroup", "limits"] {
+        fs::remove_file(machine.path(&format!("proc/21/{file}"))).unwrap();
+    }
+    let round = machine.collector_of(Watch::Supervised { parent: 10 }).round(NOW);
+    let two = values(&round, Metric::ProcessThreads);
+    assert_eq!(two, [("orders-0", 6.0)], "two processes with three threads each");
+    let counts = round.counts;
+    assert_eq!((counts.processes, counts.instances, counts.vanished), (3, 1, 0));
+    assert_eq!(round.found.iter().map(|one| one.pid).collect::<Vec<_>>(), [11]);
+}
+
+#[test]
+fn the_inspector_of_nodejs_is_opened_by_default_in_what_the_agent_started_only() {
+    let check = |watch, want| {
+        let node = InstanceName::new("here").unwrap();
+        assert_eq!(CollectOptions::this_machine(watch, node).inspect_v8, want, "{watch:?}");
+    };
+    check(Watch::Labelled, false);
+    check(Watch::MACHINE, false);
+    check(Watch::Supervised { parent: 10 }, true);
 }
 
 #[test]

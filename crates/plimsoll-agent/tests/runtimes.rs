@@ -129,6 +129,7 @@ async fn a_node_process_is_asked_for_its_heap_and_its_inspector_is_closed_again(
     let root = proc_with_only(node.0.id());
     let mut options = AgentOptions::new(&server, Watch::Labelled, here);
     options.interval = POLL;
+    options.collect.inspect_v8 = true;
     options.collect.proc_root = root.path().to_owned();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let agent = tokio::spawn(run_collector(options, async { drop(stopped.await) }));

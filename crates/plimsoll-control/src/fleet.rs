@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Change, InstanceName, Level, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory, ServiceName,
-    Timestamp, Version,
+    Change, InstanceName, Level, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory,
+    ServiceName, Timestamp, Version,
 };
 
 /// Changes kept of one service: a year of daily deploys.

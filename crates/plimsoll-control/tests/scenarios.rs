@@ -2,6 +2,7 @@
 //!
 //! The shell is played by the runner below: it keeps what is saved, replays what was measured when
 //! the server comes back, and carries commands to the simulated agent and receipts back.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

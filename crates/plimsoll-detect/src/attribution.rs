@@ -3,7 +3,7 @@
 //! A change is convicted when the growth begins with it and what ran before did not grow. A later
 //! change that the growth passed through unmoved is innocent, and "none" is an answer.
 
-use plimsoll_model::{Change, ChangeKind, Timestamp};
+use plimsoll_model::{Change, ChangeKind, Span, Timestamp};
 
 use crate::cohort::later;
 use crate::course::{Began, Study};
@@ -20,7 +20,7 @@ pub(crate) struct Onset {
 
 /// `same` says that what ran right before grew alike at equal uptime.
 pub(crate) fn onset(scene: &Scene<'_>, run: &Run<'_>, found: &Study, same: bool) -> Onset {
-    let from = found.trend.map_or(scene.hours(run.from), |trend| trend.from);
+    let from = found.trend.map_or_else(|| scene.hours(run.from), |trend| trend.from);
     match found.began {
         Began::AtChange(index) => {
             let change = scene.history.changes.get(index).cloned();
@@ -83,7 +83,7 @@ fn beginning<'a>(
 ) -> Option<&'a Change> {
     let step =
         median_step(first.samples(rung.metric)).max(median_step(before.samples(rung.metric)));
-    let slack = plimsoll_model::Span::from_secs_f64(3.0 * step * 3600.0);
+    let slack = Span::from_secs_f64(3.0 * step * 3600.0);
     let began = first.started.max(before.from);
     // A rolling deploy reaches its last replica some time after it was announced.
     let from = before.to.min(began) - rollout(before);
@@ -103,7 +103,7 @@ fn beginning<'a>(
 }
 
 /// How long before the old run ended the deploy that ended it may have begun.
-fn rollout(before: &Run<'_>) -> plimsoll_model::Span {
+fn rollout(before: &Run<'_>) -> Span {
     let seen = before.to.since(before.from).as_secs_f64();
-    plimsoll_model::Span::from_secs_f64((0.5 * seen).max(60.0))
+    Span::from_secs_f64((0.5 * seen).max(60.0))
 }

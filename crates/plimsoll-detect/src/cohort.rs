@@ -130,6 +130,11 @@ fn grew_before(
             if left > 1 && leaked() {
                 return ever_since();
             }
+            let slowing = found.course == Course::Slowing;
+            let short = slowing && (found.samples as f64) < limits::SAMPLES_ALONE.default;
+            if short || found.course == Course::TooFew {
+                return Control::Nothing;
+            }
             Control::SameAndRested(format!("{name} rose the same way and came to rest"))
         }
     }
@@ -166,7 +171,7 @@ fn difference(
 /// The control's level at a moment, between its blocks; its last one afterwards.
 fn control_at(control: &[Block], at: f64) -> f64 {
     let index = control.partition_point(|block| block.at < at);
-    let after = control.get(index).or(control.last());
+    let after = control.get(index).or_else(|| control.last());
     let before = index.checked_sub(1).and_then(|index| control.get(index)).or(after);
     let (Some(before), Some(after)) = (before, after) else { return 0.0 };
     let gap = after.at - before.at;
@@ -211,11 +216,7 @@ pub(crate) fn later(blocks: &[Block], share: f64) -> Vec<Point> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repeated {
     pub(crate) runs: usize,
-    pub(crate) samples: usize,
-    pub(crate) per_hour: f64,
-    /// When the oldest of them began, in hours.
-    pub(crate) since: f64,
-    /// The longest of them.
+    /// The longest of them, at the pace of the median.
     pub(crate) longest: Trend,
 }
 
@@ -225,25 +226,25 @@ const WARM_SHARE: f64 = 0.25;
 pub(crate) fn repeated(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<Repeated> {
     let same = scene.earlier(run).filter(|other| other.life.version == run.life.version);
     let runs: Vec<Run<'_>> = std::iter::once(run).chain(same).copied().collect();
-    let mut trends: Vec<(Trend, f64)> = Vec::new();
+    let mut trends: Vec<Trend> = Vec::new();
     let mut samples = 0;
     for run in &runs {
         let blocks = scene.blocks(run, rung);
         let Some(trend) = trend(&later(&blocks, WARM_SHARE)) else { continue };
         samples += blocks.iter().map(|block| block.samples).sum::<usize>();
-        trends.push((trend, scene.hours(run.from)));
+        trends.push(trend);
     }
-    let mut paces: Vec<f64> = trends.iter().map(|(trend, _)| trend.per_hour).collect();
+    let mut paces: Vec<f64> = trends.iter().map(|trend| trend.per_hour).collect();
     paces.sort_by(f64::total_cmp);
     let middle = *paces.get(paces.len() / 2)?;
     let alike = |trend: &Trend| trend.per_hour > 0.5 * middle && trend.per_hour < 2.0 * middle;
     let climbs = |trend: &Trend| alike(trend) && trend.shape == Shape::Line && trend.pace >= 0.4;
-    let climbing = trends.iter().filter(|(trend, _)| climbs(trend)).count();
+    let climbing = trends.iter().filter(|trend| climbs(trend)).count();
     let enough = samples as f64 >= limits::SAMPLES_ALONE.default;
     if trends.len() < 3 || climbing * 4 < trends.len() * 3 || !enough || middle <= 0.0 {
         return None;
     }
-    let longest = trends.iter().map(|(trend, _)| *trend).max_by_key(|trend| trend.samples)?;
-    let since = trends.iter().map(|(_, from)| *from).fold(f64::INFINITY, f64::min);
-    Some(Repeated { runs: trends.len(), samples, per_hour: middle, since, longest })
+    let longest = trends.iter().copied().max_by_key(|trend| trend.samples)?;
+    let longest = Trend { per_hour: middle, recent_per_hour: middle, ..longest };
+    Some(Repeated { runs: trends.len(), longest })
 }

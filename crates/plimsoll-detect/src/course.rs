@@ -4,10 +4,12 @@
 
 use plimsoll_model::{Metric, Unit};
 
-use crate::envelope::{Block, along, coarser, falls_back, floor, span, without_teeth};
+use crate::envelope::{Block, coarser, falls_back, floor, span};
 use crate::ladder::{Rung, limit_of};
-use crate::rivals::{DRIVERS, Relation, Story, relation, repeats, season};
+use crate::remainder::{COMPARED, Remainder, points};
+use crate::rivals::Story;
 use crate::scene::{Run, Scene};
+use crate::season::repeats;
 use crate::thresholds as limits;
 use crate::trend::{Point, Shape, Trend, hinge, pace_of, trend};
 
@@ -63,6 +65,8 @@ pub(crate) struct Study {
     pub(crate) seasonal: bool,
     /// The same rise and fall comes again and again.
     pub(crate) repeats: bool,
+    /// Where a few jumps make most of its rise: the place of the first, as a share of the time.
+    pub(crate) stepped: Option<f64>,
     /// More than half of the time it stands near its lowest value.
     pub(crate) mostly_low: bool,
     /// The largest fall at the finest scale.
@@ -70,12 +74,6 @@ pub(crate) struct Study {
     /// Its floor, free of load and season.
     pub(crate) points: Vec<Point>,
 }
-
-/// Blocks on which another series is compared with this one.
-const COMPARED: usize = 96;
-
-/// Fewer blocks follow any shape that six numbers can take.
-const SEASON_BLOCKS: usize = 40;
 
 /// A swing of this many material rises is worth a name of its own.
 const BATCH: f64 = 5.0;
@@ -95,6 +93,7 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
         moved_by: None,
         seasonal: false,
         repeats: false,
+        stepped: None,
         mostly_low: false,
         swing: falls_back(blocks),
         points: Vec::new(),
@@ -102,20 +101,45 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
     if (samples as f64) < limits::SAMPLES_MIN.default * 0.5 || blocks.len() < 8 {
         return study;
     }
-    let rivals = Rivals::of(scene, run, blocks, study.material);
-    study.moved_by = rivals.moved_by;
+    let rest = Remainder::of(scene, run, blocks, study.material);
+    study.moved_by = rest.moved_by;
     let named = study.swing > BATCH * study.material;
-    study.seasonal = rivals.seasonal && named;
+    study.seasonal = rest.seasonal && named;
     study.repeats = named && repeats(&coarser(blocks, 2 * COMPARED));
     study.mostly_low = mostly_low(blocks);
-    study.points = points(&floor(&rivals.free), rivals.load.as_deref(), blocks);
-    if let Some(course) = rivals.course {
+    study.stepped = stepped(&floor(blocks));
+    study.points = points(&floor(&rest.free), rest.load.as_deref(), blocks);
+    if let Some(course) = rest.course {
         study.course = course;
         study.trend = trend(&study.points);
-        return study;
+        let rises = study.trend.is_some_and(|trend| trend.rise >= study.material);
+        if rises || matches!(course, Course::Follows(_)) {
+            return study;
+        }
     }
     decide(scene, run, &mut study);
     study
+}
+
+/// A jump between neighbours that makes this share of the whole span is a step.
+const STEP_SHARE: f64 = 0.25;
+/// And steps that together make this share are the whole story.
+const STEPS_SHARE: f64 = 0.6;
+
+fn stepped(floor: &[Block]) -> Option<f64> {
+    let (first, last) = (floor.first()?.at, floor.last()?.at);
+    let span = span(floor);
+    let (mut jumped, mut begin, mut next) = (0.0, None, 0);
+    for (index, three) in floor.windows(3).enumerate() {
+        let jump = three[2].value - three[0].value;
+        if index >= next && jump >= STEP_SHARE * span {
+            jumped += jump;
+            begin = begin.or(Some((three[1].at - first) / (last - first)));
+            next = index + 2;
+        }
+    }
+    // A line of twelve points rises by a sixth of its span between neighbours of neighbours.
+    begin.filter(|_| jumped >= STEPS_SHARE * span && floor.len() >= 12)
 }
 
 fn mostly_low(blocks: &[Block]) -> bool {
@@ -137,117 +161,6 @@ fn material(unit: Unit, limit: Option<f64>, blocks: &[Block]) -> f64 {
             share.min(of_limit).max(limits::HELD_MATERIAL.default)
         }
     }
-}
-
-/// What is left of a series when its rivals have taken their part.
-struct Rivals {
-    free: Vec<Block>,
-    load: Option<Vec<f64>>,
-    moved_by: Option<(Metric, Story)>,
-    seasonal: bool,
-    course: Option<Course>,
-}
-
-impl Rivals {
-    fn of(scene: &Scene<'_>, run: &Run<'_>, blocks: &[Block], material: f64) -> Self {
-        let mut found = Self {
-            free: blocks.to_vec(),
-            load: None,
-            moved_by: None,
-            seasonal: false,
-            course: None,
-        };
-        if span(blocks) < material {
-            return found;
-        }
-        let coarse = coarser(blocks, COMPARED);
-        for (metric, story) in DRIVERS {
-            let samples = run.samples(metric);
-            if samples.len() < 8 {
-                continue;
-            }
-            let driver = along(blocks, samples, scene.origin);
-            if story == Story::Load && found.load.is_none() {
-                found.load = Some(driver.clone());
-            }
-            let beside = along(&coarse, samples, scene.origin);
-            found.weigh((metric, story), relation(&coarse, &beside), (&driver, material));
-            if matches!(found.course, Some(Course::Follows(_))) {
-                return found;
-            }
-        }
-        // Garbage folds into false seasons, so a season is sought in the floor wherever there is one.
-        let envelope = floor(blocks);
-        let sought = if without_teeth(&envelope) { &envelope } else { &coarse };
-        if found.moved_by.is_none()
-            && sought.len() >= SEASON_BLOCKS
-            && let Some(part) = season(sought, blocks)
-        {
-            found.take(&part);
-            found.seasonal = true;
-        }
-        found
-    }
-
-    fn weigh(
-        &mut self,
-        (metric, story): (Metric, Story),
-        found: Relation,
-        (driver, material): (&[f64], f64),
-    ) {
-        match found {
-            Relation::Apart => {}
-            Relation::Follows { .. } => {
-                self.moved_by = Some((metric, story));
-                self.course = Some(Course::Follows(story));
-            }
-            Relation::CannotTell => self.course = Some(Course::CannotTell(story)),
-            Relation::Beside { per_unit } => {
-                let low = driver.iter().copied().fold(f64::INFINITY, f64::min);
-                let high = driver.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                if per_unit * (high - low) < material {
-                    return;
-                }
-                let mean = driver.iter().sum::<f64>() / driver.len().max(1) as f64;
-                let part: Vec<f64> = driver.iter().map(|d| per_unit * (d - mean)).collect();
-                self.take(&part);
-                self.moved_by = self.moved_by.or(Some((metric, story)));
-            }
-        }
-    }
-
-    fn take(&mut self, part: &[f64]) {
-        for (block, part) in self.free.iter_mut().zip(part) {
-            block.value -= part;
-        }
-    }
-}
-
-/// Puts the floor on the axis of work: the load so far, where load is known.
-fn points(floor: &[Block], load: Option<&[f64]>, fine: &[Block]) -> Vec<Point> {
-    let mut done = 0.0;
-    let mut before = fine.first().map_or(0.0, |block| block.at);
-    let work: Vec<(f64, f64)> = load
-        .map(|load| {
-            let steps = fine.iter().zip(load).map(|(block, load)| {
-                done += load.max(0.0) * (block.at - before);
-                before = block.at;
-                (block.at, done)
-            });
-            steps.collect()
-        })
-        .unwrap_or_default();
-    let work_at = |at: f64| {
-        let index = work.partition_point(|(when, _)| *when < at);
-        work.get(index).or(work.last()).map_or(at, |(_, done)| *done)
-    };
-    let point = |block: &Block| Point {
-        at: block.at,
-        work: work_at(block.at),
-        value: block.value,
-        samples: block.samples,
-    };
-    floor.iter().map(point).collect()
 }
 
 /// A stretch that may be the one that decides.
@@ -277,7 +190,7 @@ fn decide(scene: &Scene<'_>, run: &Run<'_>, study: &mut Study) {
         .or_else(|| growing(|began| began == Began::Within))
         .or_else(|| growing(|began| began == Began::WithRun))
         .or_else(|| stretches.iter().find(after))
-        .or(stretches.first());
+        .or_else(|| stretches.first());
     match chosen {
         Some(stretch) => {
             study.course = stretch.course;

@@ -53,3 +53,27 @@ pub(crate) fn exhaustion(
 pub(crate) fn is_in_sight(trend: &Trend, level: f64, limit: Option<f64>) -> bool {
     runway(trend, level, limit).is_none_or(|hours| hours <= limits::RUNWAY_MAX.default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trend::{Point, trend};
+    use plimsoll_model::{ServiceHistory, ServiceName, Timestamp};
+
+    #[test]
+    fn the_limit_is_reached_when_the_rest_is_used_up_at_the_present_pace() {
+        let point = |i: i32| {
+            let at = f64::from(i) / 10.0;
+            Point { at, work: at, value: 100.0 + 10.0 * at, samples: 4 }
+        };
+        let points: Vec<_> = (0..=100).map(point).collect();
+        let trend = trend(&points).unwrap();
+        let history = ServiceHistory::new(ServiceName::new("orders").unwrap());
+        let scene = Scene::of(&history, Timestamp::default());
+        let end = exhaustion(&scene, &trend, 200.0, Some(300.0)).unwrap();
+        let hours = |at: Timestamp| at.since(Timestamp::default()).as_hours_f64();
+        assert!((hours(end.p50) - 10.0).abs() < 0.1, "{end:?}");
+        assert!(end.p10 < end.p50 && end.p50 < end.p90);
+        assert_eq!(exhaustion(&scene, &trend, 200.0, None), None);
+    }
+}

@@ -7,26 +7,33 @@
 //! 1. `scene`: who is running, and what ran before;
 //! 2. `ladder`: which series speaks, and which limit it runs into;
 //! 3. `envelope`: the floor that garbage collections and batches fall back to;
-//! 4. `rivals`: load, backlog, caches and the time of day take what is theirs;
+//! 4. `rivals` and `season`: load, backlog, caches and the time of day take what is theirs, and
+//!    leave the `remainder`;
 //! 5. `trend` and `course`: what is left grows, slows, levels off, wanders, or is flat;
 //! 6. `cohort`: replicas and previous versions at equal uptime agree or do not;
 //! 7. `attribution` and `forecast`: since which change, until when;
-//! 8. `judge` weighs, `report` says it in words.
+//! 8. `judge` leads a series through the `gates`, the `evidence` and the naming of the `cause`;
+//!    `report` chooses who speaks, and says it in words.
 //!
 //! Every number that decides is declared in [`thresholds`].
 
 mod attribution;
+mod cause;
 mod cohort;
 mod course;
 mod curves;
 mod envelope;
+mod evidence;
 mod fit;
 mod forecast;
+mod gates;
 mod judge;
 mod ladder;
+mod remainder;
 mod report;
 mod rivals;
 mod scene;
+mod season;
 pub mod thresholds;
 mod trend;
 

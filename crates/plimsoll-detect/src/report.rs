@@ -4,10 +4,12 @@
 
 use plimsoll_model::{Assessment, Cause, Growth, InstanceName, Unit, Verdict};
 
+use crate::evidence::probability;
 use crate::forecast::exhaustion;
-use crate::judge::{Finding, Why, probability};
+use crate::judge::{Finding, Why};
 use crate::rivals::Story;
 use crate::scene::Scene;
+use crate::thresholds::SAMPLES_BESIDE;
 
 pub(crate) fn report(scene: &Scene<'_>, findings: Vec<Finding<'_>>) -> Assessment {
     let Some(speaker) = speaker(&findings) else { return nothing_to_see(scene) };
@@ -21,9 +23,11 @@ pub(crate) fn report(scene: &Scene<'_>, findings: Vec<Finding<'_>>) -> Assessmen
     let running = scene.running().len();
     let tells = matches!(speaker.verdict, Verdict::Leaking | Verdict::Suspect);
     let change = speaker.onset.as_ref().and_then(|onset| onset.change.clone());
-    // Dose: a change that reached everybody and left most of them unmoved did not do it.
+    // Dose: a change that reached everybody and left most of them unmoved did not do it. Who has
+    // just started has not had the time to move.
     let unmoved = findings.iter().filter(|other| {
         other.verdict == Verdict::Steady
+            && other.study.samples as f64 >= SAMPLES_BESIDE.default
             && other.study.rung.metric == speaker.study.rung.metric
             && other.run.life.version == speaker.run.life.version
     });
@@ -153,6 +157,9 @@ fn reason(
             format!("{metric} rises together with {}; wait for a trough to tell", told(*story))
         }
         Why::Wanders => format!("{metric} wanders; its rise is no clearer than chance"),
+        Why::Steps => {
+            format!("{metric} rose in a few steps; whether more will follow is not known")
+        }
         Why::OutOfSight => format!("{metric} grows so slowly that its limit is out of sight"),
         Why::Blind(what) => format!("{metric} grows, but {what}"),
         Why::NoCollectionSeen => {

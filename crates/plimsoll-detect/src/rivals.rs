@@ -7,7 +7,7 @@
 use plimsoll_model::Metric;
 
 use crate::curves::RESTING;
-use crate::envelope::{Block, falls_back, span};
+use crate::envelope::{Block, span};
 use crate::fit::{Fit, least_squares};
 use crate::thresholds as limits;
 
@@ -151,87 +151,6 @@ fn work_places(blocks: &[Block], driver: &[f64]) -> Vec<f64> {
     sums.into_iter().map(|sum| sum / whole).collect()
 }
 
-/// The part of every block that comes and goes with the time of day, or with any other period that
-/// was seen at least twice. None when nothing does.
-///
-/// Two harmonics are enough for the shape of a day; more would start to follow noise.
-pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
-    let (first, last) = (coarse.first()?.at, coarse.last()?.at);
-    let hours = last - first;
-    let row = |at: f64, cycles: f64| {
-        let place = (at - first) / hours;
-        let angle = std::f64::consts::TAU * cycles * place;
-        let (sin, cos) = angle.sin_cos();
-        let (sin2, cos2) = (2.0 * angle).sin_cos();
-        [1.0, place, sin, cos, sin2, cos2]
-    };
-    let line: Vec<_> = coarse.iter().map(|b| ([1.0, (b.at - first) / hours], b.value)).collect();
-    let line = least_squares(&line)?;
-    let fits = (4..48).filter_map(|half| {
-        let cycles = f64::from(half) / 2.0;
-        let rows: Vec<_> = coarse.iter().map(|b| (row(b.at, cycles), b.value)).collect();
-        // More than a quarter of the blocks in one cycle, or the shape is not seen.
-        (cycles * 4.0 <= coarse.len() as f64).then(|| Some((cycles, least_squares(&rows)?)))?
-    });
-    let (cycles, best) = fits.min_by(|a, b| a.1.errors.total_cmp(&b.1.errors))?;
-    // A step, or a rise in the second half, also leaves less to a wave than to a line; but it does
-    // not come again.
-    let [base, slope] = line.coefficients;
-    let level: Vec<_> = coarse
-        .iter()
-        .map(|b| Block { value: b.value - base - slope * (b.at - first) / hours, ..*b })
-        .collect();
-    let falls = falls_back(coarse) > 0.2 * span(coarse);
-    let again = if falls { AGAIN_LEFT } else { AGAIN_LEFT_RISING };
-    let comes_again = folded(&level, cycles) <= again * line.errors;
-    if best.errors > SEASON_LEFT * line.errors || !comes_again {
-        return None;
-    }
-    let [_, _, a, b, c, d] = best.coefficients;
-    let part = |block: &Block| {
-        let [_, _, sin, cos, sin2, cos2] = row(block.at, cycles);
-        a * sin + b * cos + c * sin2 + d * cos2
-    };
-    Some(fine.iter().map(part).collect())
-}
-
-/// Whether the same thing happens again and again: the level folded at some period is almost the
-/// same in every cycle. Unlike a season it may have corners.
-pub(crate) fn repeats(blocks: &[Block]) -> bool {
-    let mean = blocks.iter().map(|block| block.value).sum::<f64>() / blocks.len().max(1) as f64;
-    let total: f64 = blocks.iter().map(|block| (block.value - mean).powi(2)).sum();
-    (25..240).any(|tenth| folded(blocks, f64::from(tenth) / 10.0) <= REPEATS_LEFT * total)
-}
-
-/// What folding must explain. Noise that remembers reaches two thirds by chance.
-const REPEATS_LEFT: f64 = 0.25;
-
-/// Squared deviations from the mean cycle, each bin paying for its own mean.
-fn folded(blocks: &[Block], cycles: f64) -> f64 {
-    const BINS: usize = 10;
-    let mut bins = [(0.0, 0.0, 0.0); BINS];
-    for (index, block) in blocks.iter().enumerate() {
-        let phase = (index as f64 * cycles / blocks.len() as f64).fract();
-        let (count, sum, squares) = &mut bins[((phase * BINS as f64) as usize).min(BINS - 1)];
-        *count += 1.0;
-        *sum += block.value;
-        *squares += block.value * block.value;
-    }
-    let within =
-        |(count, sum, squares): &(f64, f64, f64)| squares - sum * sum / f64::max(*count, 1.0);
-    let left: f64 = bins.iter().map(within).sum();
-    left * blocks.len() as f64 / (blocks.len() as f64 - BINS as f64).max(1.0)
-}
-
-/// What folding may leave of a season in a level that is seen to fall again.
-const AGAIN_LEFT: f64 = 0.5;
-
-/// And in one that only rises: two steps up, held against a line, come again almost as well.
-const AGAIN_LEFT_RISING: f64 = 0.12;
-
-/// A season must take away this much of what a line leaves, or it is only noise that was followed.
-const SEASON_LEFT: f64 = 0.35;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,16 +190,5 @@ mod tests {
     fn a_level_that_multiplies_is_not_explained_by_a_tenth_more_load() {
         let found = check(|at| 50.0 + 200.0 * at, |at| 10.0 + at);
         assert_eq!(found, Relation::Apart);
-    }
-
-    #[test]
-    fn a_period_seen_several_times_is_taken_out() {
-        let level = blocks(|at| 50.0 + 4.0 * wave(at) + 30.0 * at);
-        let season = season(&level, &level).unwrap();
-        let rest: Vec<_> =
-            level.iter().zip(&season).map(|(b, s)| Block { value: b.value - s, ..*b }).collect();
-        let before = crate::envelope::falls_back(&level);
-        assert!(crate::envelope::falls_back(&rest) < 0.4 * before);
-        assert!(super::season(&blocks(|at| 80.0 * at), &level).is_none());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Not here: any judgement. Everything below speaks in hours since the scene's origin.
 
+use std::collections::BTreeSet;
+
 use plimsoll_model::{ChangeKind, Life, Metric, Sample, ServiceHistory, Span, Timestamp, Unit};
 
 use crate::envelope::{Block, along, blocks, hours};
@@ -15,6 +17,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) origin: Timestamp,
     /// Oldest first.
     pub(crate) runs: Vec<Run<'a>>,
+    running: Vec<Run<'a>>,
 }
 
 /// One uninterrupted run of one instance. A life is cut further where the restart counter moved.
@@ -43,16 +46,17 @@ impl<'a> Scene<'a> {
         let all = history.lives.iter().flat_map(|life| runs(life, now, &restarts));
         let mut runs: Vec<_> = all.collect();
         runs.sort_by_key(|run| (run.from, run.to));
-        Self { history, now, origin: first.unwrap_or(now), runs }
+        let mut scene = Self { history, now, origin: first.unwrap_or(now), runs, running: vec![] };
+        let mut seen = BTreeSet::new();
+        let newest = scene.runs.iter().rev().filter(|run| seen.insert(&run.life.instance));
+        let reports = newest.filter(|run| run.to >= scene.silent_before(run));
+        scene.running = reports.copied().collect();
+        scene
     }
 
     /// The newest run of every instance that still reports.
-    pub(crate) fn running(&self) -> Vec<Run<'a>> {
-        let newer = |run: &Run<'_>, other: &Run<'_>| {
-            other.life.instance == run.life.instance && other.from > run.from
-        };
-        let newest = self.runs.iter().filter(|run| !self.runs.iter().any(|o| newer(run, o)));
-        newest.filter(|run| run.to >= self.silent_before(run)).copied().collect()
+    pub(crate) fn running(&self) -> &[Run<'a>] {
+        &self.running
     }
 
     /// What was last measured before this has stopped.

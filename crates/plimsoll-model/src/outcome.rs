@@ -42,14 +42,8 @@ pub struct Outcome {
 }
 
 impl OutcomeKind {
-    pub const ALL: [Self; 6] = [
-        Self::Fixed,
-        Self::Stabilised,
-        Self::Contained,
-        Self::Masked,
-        Self::Unwound,
-        Self::Parked,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Fixed, Self::Stabilised, Self::Contained, Self::Masked, Self::Unwound, Self::Parked];
 
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,10 +4,12 @@
 //! version, start time and restart events, never by a drop of the value, because a cache that was
 //! emptied and a process that was replaced look the same from their values alone.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use crate::change::{Change, ChangeKind};
+use crate::change::Change;
 use crate::ids::{InstanceName, ServiceName, Version};
 use crate::metric::Metric;
 use crate::time::Timestamp;
@@ -154,10 +156,11 @@ impl ServiceHistory {
     }
 
     /// Adds a reading to the life that it belongs to, opening a new one where the version or the
-    /// start time says that the instance began again. Readings of one moment should bring
-    /// `process.start_time` first.
+    /// start time says that the instance began again. One that arrives late, from before the
+    /// newest life, goes to its place in the past and never ends what runs now. Readings of one
+    /// moment should bring `process.start_time` first.
     pub fn record(&mut self, reading: &Reading, limit: SeriesLimit) {
-        let index = self.life_for(reading, limit);
+        let Some(index) = place::life_for(self, reading, limit) else { return };
         let Some(life) = self.lives.get_mut(index) else { return };
         let sample = Sample { at: reading.at, value: reading.value };
         life.series.entry(reading.metric).or_default().insert(sample, limit.samples);
@@ -184,83 +187,12 @@ impl ServiceHistory {
     pub fn last_seen(&self) -> Option<Timestamp> {
         self.lives.iter().map(Life::last_seen).max()
     }
-
-    fn life_for(&mut self, reading: &Reading, limit: SeriesLimit) -> usize {
-        let known = self.lives.iter().rposition(|life| life.instance == reading.instance);
-        if let Some(index) = known
-            && let Some(life) = self.lives.get_mut(index)
-            && !begins_again(life, &self.changes, reading)
-        {
-            adopt(life, reading);
-            return index;
-        }
-        if self.lives.len() >= limit.lives.get() {
-            self.lives.remove(0);
-        }
-        self.lives.push(first_life(reading, known.is_some()));
-        self.lives.len() - 1
-    }
-}
-
-/// Two start times closer than this are one: the kernel counts in ticks of 10 ms, and exporters
-/// round to seconds.
-const START_TOLERANCE_SECS: f64 = 1.5;
-
-fn begins_again(life: &Life, changes: &[Change], reading: &Reading) -> bool {
-    let other_version = match (&life.version, &reading.version) {
-        (Some(was), Some(is)) => was != is,
-        (None, _) | (_, None) => false,
-    };
-    let other_start = reading.metric == Metric::ProcessStartTime
-        && life
-            .latest(Metric::ProcessStartTime)
-            .is_some_and(|was| (was - reading.value).abs() > START_TOLERANCE_SECS);
-    other_version || other_start || restarted_between(life, changes, reading)
-}
-
-/// Cost: a search among the changes; those before the life was last seen are not looked at, because
-/// every reading asks this.
-fn restarted_between(life: &Life, changes: &[Change], reading: &Reading) -> bool {
-    let until = changes.partition_point(|change| change.at <= reading.at);
-    let earlier = changes.get(..until).unwrap_or_default();
-    if earlier.is_empty() {
-        return false;
-    }
-    let last_seen = life.last_seen();
-    earlier.iter().rev().take_while(|change| change.at > last_seen).any(|change| {
-        matches!(change.kind, ChangeKind::Restart | ChangeKind::OomKill)
-            && change.instance.as_ref() == Some(&life.instance)
-    })
-}
-
-fn adopt(life: &mut Life, reading: &Reading) {
-    if life.version.is_none() {
-        life.version.clone_from(&reading.version);
-    }
-    if reading.metric == Metric::ProcessStartTime {
-        life.started_at = start_of(reading);
-        life.start_known = true;
-    }
-}
-
-fn first_life(reading: &Reading, replaces_another: bool) -> Life {
-    let start_known = reading.metric == Metric::ProcessStartTime;
-    Life {
-        instance: reading.instance.clone(),
-        version: reading.version.clone(),
-        started_at: if start_known { start_of(reading) } else { reading.at },
-        start_known: start_known || replaces_another,
-        series: BTreeMap::new(),
-    }
-}
-
-fn start_of(reading: &Reading) -> Timestamp {
-    Timestamp::from_millis((reading.value * 1000.0) as i64).min(reading.at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::ChangeKind;
 
     fn reading(at: i64, version: &str, metric: Metric, value: f64) -> Reading {
         Reading {

@@ -37,7 +37,8 @@ async function ask(path, options = {}) {
   const body = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body;
   const told = body?.error;
-  const text = told ? `${told.message}; ${told.what_now}` : `the server answered ${response.status}`;
+  const text = told
+    ? `${told.message}; ${told.what_now}` : `the server answered ${response.status}`;
   throw Object.assign(new Error(text), { status: response.status });
 }
 
@@ -190,7 +191,8 @@ function showIncident() {
   const { incident, incidents } = state;
   at("incident-choice").hidden = incidents.length < 2;
   redraw(at("incident-list"), [incidents.map((one) => [one.id, stateOf(one)]), state.incidentId],
-    () => incidents.map((one) => el("option", { value: one.id, selected: one.id === state.incidentId },
+    () => incidents.map((one) => el("option",
+      { value: one.id, selected: one.id === state.incidentId },
       `${one.service}, ${clock(seconds(one.opened_at))}, ${words(stateOf(one))}`)));
   const token = Boolean(sessionStorage.getItem(TOKEN));
   redraw(at("incident"), [incident, token, state.approving], () => (incident
@@ -237,8 +239,9 @@ async function approve(event, plan) {
     });
     say("approved; the plan goes on");
   } catch (error) {
-    if (error.status === 401) sessionStorage.removeItem(TOKEN);
-    say(`not approved: ${error.status === 401 ? `the token is not this server's. ${WHERE}` : error.message}`);
+    const stranger = error.status === 401;
+    if (stranger) sessionStorage.removeItem(TOKEN);
+    say(`not approved: ${stranger ? `the token is not this server's. ${WHERE}` : error.message}`);
   }
   poll();
 }

@@ -92,11 +92,13 @@ function axes(scale, unit) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((nice) => nice >= rough) * size;
   const nodes = [];
+  const right = scale.width - EDGE.right;
   for (let value = 0; value <= scale.top; value += step) {
     const y = scale.y(value);
-    nodes.push(svg("line", { class: "grid", x1: EDGE.left, x2: scale.width - EDGE.right, y1: y, y2: y }));
-    const text = value === 0 ? "0" : quantity(value, unit);
-    nodes.push(svg("text", { class: "tick", x: EDGE.left - 8, y: y + 4, "text-anchor": "end" }, text));
+    nodes.push(svg("line", { class: "grid", x1: EDGE.left, x2: right, y1: y, y2: y }));
+    const text = value === 0 ? "0" : quantity(value, unit).replace(".0 ", " ");
+    const place = { class: "tick", x: EDGE.left - 8, y: y + 4, "text-anchor": "end" };
+    nodes.push(svg("text", place, text));
   }
   const apart = STEPS.find((nice) => nice >= (scale.to - scale.from) / scale.ticks) ?? 864000;
   // Whole hours here, not in UTC.
@@ -148,8 +150,9 @@ function marks(scale, events) {
     const flipped = x + wide > scale.width;
     if (fits) rows[row] = flipped ? scale.width : x + wide;
     const y = 11 + Math.max(0, row) * 14;
+    const ends = { y1: fits ? y - 8 : EDGE.top, y2: HEIGHT - EDGE.bottom };
     return [
-      svg("line", { class: kind, x1: x, x2: x, y1: fits ? y - 8 : EDGE.top, y2: HEIGHT - EDGE.bottom },
+      svg("line", { class: kind, x1: x, x2: x, ...ends },
         svg("title", {}, `${text} at ${clock(event.ts)}`)),
       fits && svg("text", {
         class: kind, x: flipped ? x - 4 : x + 4, y, "text-anchor": flipped ? "end" : "start",
@@ -160,7 +163,8 @@ function marks(scale, events) {
 
 function markText(event) {
   const what = event.kind.replaceAll("_", " ");
-  const label = [what, event.version, event.instance && `(${event.instance})`].filter(Boolean).join(" ");
+  const parts = [what, event.version, event.instance && `(${event.instance})`];
+  const label = parts.filter(Boolean).join(" ");
   return label.length > 40 ? `${label.slice(0, 39)}\u2026` : label;
 }
 
@@ -181,8 +185,8 @@ function colourOf(series) {
 
 function drawLegend(view, colours) {
   const versions = (instance) => view.data.series
-    .filter((series) => series.instance === instance).map((series) => series.version ?? "?")
-    .filter((version, index, all) => version !== all[index - 1]).slice(-4);
+    .filter((series) => series.instance === instance).map((series) => series.version)
+    .filter((version, index, all) => version && version !== all[index - 1]).slice(-4);
   view.legend.replaceChildren(...[...colours].map(([instance, colour]) => el("li", {},
     el("span", { class: `swatch c${colour}` }), instance, " ",
     el("span", { class: "quiet" }, versions(instance).join(" \u2192 ")))));

@@ -48,7 +48,8 @@ export function incidentNodes(incident, approval) {
 
 function outcome({ state }) {
   if (state.kind === "parked") {
-    return el("div", { class: "outcome is-parked" }, el("h3", {}, "Parked"), el("p", {}, state.reason));
+    return el("div", { class: "outcome is-parked" },
+      el("h3", {}, "Parked"), el("p", {}, state.reason));
   }
   if (state.kind !== "closed") return null;
   const result = state.outcome;
@@ -58,7 +59,8 @@ function outcome({ state }) {
     result.recurrence && el("p", {}, "The limit is reached again about ",
       el("strong", {}, clock(seconds(result.recurrence.p50))), "."),
     result.compared.length > 0 && el("ul", { class: "compared" },
-      result.growth_before && el("li", {}, "before ", el("strong", {}, growth(result.growth_before))),
+      result.growth_before
+        && el("li", {}, "before ", el("strong", {}, growth(result.growth_before))),
       result.compared.map((one) => el("li", {}, `${one.instance} `,
         el("span", { class: "quiet" }, one.treated ? "treated " : "untreated "),
         el("strong", {}, growth(one.growth))))));
@@ -71,7 +73,7 @@ function lane(incident) {
       const own = phase === "diagnose" ? [...captured(incident), ...steps.diagnose] : steps[phase];
       const state = overall(own);
       return el("li", { class: `phase is-${state}` },
-        el("h4", {}, phase, " ", el("span", { class: "quiet" }, own.length > 0 ? words(state) : "")),
+        el("h4", {}, phase, " ", own.length > 0 && el("span", { class: "quiet" }, words(state))),
         own.length === 0
           ? el("p", { class: "quiet" }, incident.plan ? "nothing to do" : "not planned yet")
           : el("ol", { class: "steps" }, own.map(step)));
@@ -103,8 +105,9 @@ function planned(incident) {
   const steps = incident.plan?.draft.steps ?? [];
   const unclaimed = [...incident.receipts];
   steps.forEach((one, index) => {
-    const found = { ...progress(incident, one, index, unclaimed), risk: one.risk, reason: one.reason };
-    (phases[one.phase] ??= []).push({ ...found, title: title(one.action) });
+    const { risk, reason } = one;
+    const found = progress(incident, one, index, unclaimed);
+    (phases[one.phase] ??= []).push({ ...found, risk, reason, title: title(one.action) });
   });
   return phases;
 }
@@ -202,7 +205,8 @@ function plan({ plan: made, approval }) {
     el("summary", {}, "Plan ", made.id, approval && `, approved by ${approval.approver}`),
     el("p", {}, draft.reason),
     el("dl", {}, fact("promise", draft.expectation.promise), fact("playbook", draft.playbook),
-      fact("made", clock(seconds(draft.made_at))), fact("expires", clock(seconds(draft.expires_at))),
+      fact("made", clock(seconds(draft.made_at))),
+      fact("expires", clock(seconds(draft.expires_at))),
       fact("approved", approval && `${approval.approver} at ${clock(seconds(approval.at))}`),
       fact("digest", made.digest, "code"), fact("evidence", draft.evidence, "code")));
 }

@@ -72,7 +72,7 @@ async fn wait_for_commands(
     answer_soon: bool,
 ) -> Result<Vec<Command>, Failure> {
     let patience = if answer_soon { Duration::ZERO } else { POLL };
-    let end = tokio::time::sleep(patience);
+    let end = shared.clock.sleep(patience);
     tokio::pin!(end);
     let mut stepped = shared.driver.stepped();
     loop {
@@ -86,7 +86,7 @@ async fn wait_for_commands(
         if shared.hand(agent, ids) {
             return Ok(commands);
         }
-        let again = tokio::time::sleep(AGAIN);
+        let again = shared.clock.sleep(AGAIN);
         tokio::select! {
             () = &mut end => return Ok(commands),
             () = again, if !commands.is_empty() => return Ok(commands),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Failure;
 use crate::shared::Shared;
-use crate::{clock, view};
+use crate::view;
 
 /// What a curve shows when no start is asked for.
 const CURVE: Span = Span::from_hours(6);
@@ -33,7 +33,7 @@ pub(crate) async fn services(State(shared): State<Shared>) -> Result<Json<Value>
     let answer = shared.driver.read(|state| (view::services(state), view::inputs(state)));
     let (services, inputs) = answer.await?;
     Ok(Json(json!({
-        "assessed_at": format_time(clock::now()),
+        "assessed_at": format_time(shared.clock.now()),
         "services": services,
         "inputs": inputs,
     })))
@@ -60,7 +60,7 @@ pub(crate) async fn series(
     })?;
     let since = match curve.since {
         Some(secs) => Timestamp::from_millis((secs * 1000.0) as i64),
-        None => clock::now() - CURVE,
+        None => shared.clock.now() - CURVE,
     };
     let curves = shared.driver.read(move |state| view::series(state, &service, metric, since));
     let curves = curves.await?.ok_or_else(unknown)?;

@@ -4,12 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use plimsoll_control::{ApprovalRefusal, Event};
-use plimsoll_model::{Approval, PlanId};
+use plimsoll_model::{Approval, PlanId, Timestamp};
 use plimsoll_wire::api::{ApproveRequest, ErrorBody};
 use serde_json::{Value, json};
 
 use crate::answer::Failure;
-use crate::clock;
 use crate::shared::Shared;
 
 /// Longest name of an approver that is written into the journal.
@@ -25,7 +24,7 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
     Json(request): Json<ApproveRequest>,
 ) -> Result<Json<Value>, Failure> {
-    let approval = understood(&id, request)?;
+    let approval = understood(&id, request, shared.clock.now())?;
     let refusals = shared.driver.step(Event::Approved(approval)).await?;
     match refusals.into_iter().next() {
         None => Ok(Json(json!({ "approved": id }))),
@@ -33,7 +32,7 @@ pub(crate) async fn approve(
     }
 }
 
-fn understood(id: &str, request: ApproveRequest) -> Result<Approval, Failure> {
+fn understood(id: &str, request: ApproveRequest, at: Timestamp) -> Result<Approval, Failure> {
     let copy = "copy plan, digest and evidence from the incident";
     let wrong = |what: &str| Failure::bad_request(&format!("`{what}` is not understood"), copy);
     let approver = request.approver.trim();
@@ -45,7 +44,7 @@ fn understood(id: &str, request: ApproveRequest) -> Result<Approval, Failure> {
         digest: request.digest.parse().map_err(|_| wrong("digest"))?,
         evidence: request.evidence.parse().map_err(|_| wrong("evidence"))?,
         approver: approver.to_owned(),
-        at: clock::now(),
+        at,
     })
 }
 

@@ -5,14 +5,13 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use plimsoll_control::Event;
 use plimsoll_ingest::Rejections;
-use plimsoll_model::Change;
+use plimsoll_model::{Change, Timestamp};
 use plimsoll_wire::api::ErrorBody;
 use plimsoll_wire::event::ChangeShape;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Failure;
-use crate::clock;
 use crate::shared::{Counters, Shared};
 
 /// Events in one answer: a page of a year of daily deploys.
@@ -32,7 +31,7 @@ pub(crate) async fn post(
     State(shared): State<Shared>,
     body: Bytes,
 ) -> Result<Json<Value>, Failure> {
-    let (changes, rejections) = understood(&body)?;
+    let (changes, rejections) = understood(&body, shared.clock.now())?;
     shared.intake().rejections.merge(rejections.clone());
     if changes.is_empty() && !rejections.is_empty() {
         let format = "send one JSON object a line: ts, kind, service, and what else is known";
@@ -51,8 +50,7 @@ pub(crate) async fn post(
 }
 
 /// One event a line. A single object that was laid out over several lines is an event too.
-fn understood(body: &[u8]) -> Result<(Vec<Change>, Rejections), Failure> {
-    let now = clock::now();
+fn understood(body: &[u8], now: Timestamp) -> Result<(Vec<Change>, Rejections), Failure> {
     if let Ok(change) = plimsoll_ingest::events::parse(body, Some(now)) {
         return Ok((vec![change], Rejections::default()));
     }

@@ -22,6 +22,7 @@ mod shared;
 mod token;
 mod view;
 
+pub use clock::Clock;
 pub use plimsoll_control::{Playbook, Settings};
 pub use serve::{ServeError, ServerOptions, serve};
 pub use token::{AGENT_TOKEN_FILE, OPERATOR_TOKEN_FILE, TokenError, token_at};

@@ -14,7 +14,7 @@ use plimsoll_model::Reading;
 
 use crate::answer::Failure;
 use crate::shared::{Counters, Shared};
-use crate::{clock, guard};
+use crate::guard;
 
 #[utoipa::path(post, path = "/v1/metrics", responses(
     (status = 200, description = "ExportMetricsServiceResponse; durable when answered"),
@@ -31,7 +31,7 @@ pub(crate) async fn metrics(
         true => Origin::Agent,
         false => Origin::Pushed,
     };
-    let now = clock::now();
+    let now = shared.clock.now();
     let batch = decode_metrics(&body, encoding, &shared.catalogue, now);
     let batch = batch.map_err(|error| unreadable(&error))?;
     let mut rejections = batch.rejections;
@@ -67,7 +67,7 @@ pub(crate) async fn traces(
     body: Bytes,
 ) -> Result<Response, Failure> {
     let encoding = encoding(&headers)?;
-    let now = clock::now();
+    let now = shared.clock.now();
     let batch = decode_traces(&body, encoding, now).map_err(|error| unreadable(&error))?;
     let mut rejections = batch.rejections;
     Counters::add(&shared.counters.spans, batch.spans.len());

@@ -188,9 +188,6 @@ fn router(shared: Shared) -> Router {
         .route("/api/v1/events", post(events::post))
         .route_layer(from_fn_with_state(shared.clone(), guard::agents_and_people));
     let open = Router::new()
-        .route("/", get(page::index))
-        .route("/app.js", get(page::script))
-        .route("/style.css", get(page::style))
         .route("/healthz", get(api::healthz))
         .route("/readyz", get(api::readyz))
         .route("/metrics", get(metrics::metrics))
@@ -207,6 +204,7 @@ fn router(shared: Shared) -> Router {
         .merge(agents)
         .merge(both)
         .merge(open)
+        .merge(page::routes())
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(from_fn(guard::loopback_only))
         .with_state(shared)

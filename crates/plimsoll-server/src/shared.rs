@@ -10,6 +10,7 @@ use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::traffic::Traffic;
 use plimsoll_store::Store;
 
+use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::ledger::Ledger;
 
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) journal: Ledger,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Clock,
     pub(crate) catalogue: Catalogue,
     pub(crate) agent_token: String,
     pub(crate) operator_token: String,
@@ -66,6 +68,7 @@ pub(crate) struct Wiring {
     pub(crate) store: Arc<Store>,
     pub(crate) journal: Ledger,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Clock,
     pub(crate) catalogue: Catalogue,
     pub(crate) agent_token: String,
     pub(crate) operator_token: String,
@@ -79,6 +82,7 @@ impl Parts {
             store: wiring.store,
             journal: wiring.journal,
             counters: wiring.counters,
+            clock: wiring.clock,
             catalogue: wiring.catalogue,
             agent_token: wiring.agent_token,
             operator_token: wiring.operator_token,

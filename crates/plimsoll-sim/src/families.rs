@@ -6,6 +6,7 @@
 //! tests of `plimsoll-detect`, by `plimsoll scan`'s tests and by benchmarks.
 
 mod benign;
+mod fleet;
 mod leaking;
 mod stage;
 mod unseen;

@@ -24,7 +24,8 @@ impl Store {
             let shape = ChangeShape::from(change);
             let record = plimsoll_wire::canonical::text_of(&shape);
             let written = sqlx::query(
-                "INSERT INTO changes (digest, at, record) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                "INSERT INTO changes (digest, at, record) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT DO NOTHING",
             )
             .bind(digest_of(&shape).to_string())
             .bind(change.at.as_millis())

@@ -117,7 +117,7 @@ impl Store {
             // clock that was years off costs a step a minute.
             "WITH RECURSIVE minutes(minute) AS ( \
                  SELECT min(minute) FROM samples WHERE minute >= ?5 UNION ALL \
-                 SELECT (SELECT min(later.minute) FROM samples later WHERE later.minute > m.minute) \
+                 SELECT (SELECT min(p.minute) FROM samples p WHERE p.minute > m.minute) \
                  FROM minutes m WHERE m.minute < ?6) \
              SELECT s.id, s.instance, s.version, p.at, p.value FROM minutes m \
              CROSS JOIN series s CROSS JOIN samples p \

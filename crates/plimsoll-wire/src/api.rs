@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn an_error_says_what_happened_and_what_to_do() {
         let body = ErrorBody::new("plan_expired", "the plan expired", "ask for a new plan");
-        let want = r#"{"error":{"code":"plan_expired","message":"the plan expired","what_now":"ask for a new plan"}}"#;
+        let want = concat!(
+            r#"{"error":{"code":"plan_expired","message":"the plan expired","#,
+            r#""what_now":"ask for a new plan"}}"#,
+        );
         assert_eq!(serde_json::to_string(&body).unwrap(), want);
     }
 }

@@ -148,7 +148,11 @@ proptest! {
     }
 
     #[test]
-    fn any_command_survives_its_json(bytes in any::<u64>(), lease in any::<i64>(), digest in any::<[u8; 32]>()) {
+    fn any_command_survives_its_json(
+        bytes in any::<u64>(),
+        lease in any::<i64>(),
+        digest in any::<[u8; 32]>(),
+    ) {
         let noun = Command {
             action: Action::SetSoftLimit(Bytes(bytes)),
             lease: Some(Span::from_millis(lease)),

@@ -39,9 +39,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(crate) interval: u64,
-    /// What is measured: every large process, or those with an OpenTelemetry service name.
+    /// Which processes are measured.
     #[arg(long, value_enum, default_value_t = Watched::Machine)]
     pub(crate) watch: Watched,
+    /// Ask Node.js processes for their V8 heap. This opens a debugging port on loopback in each
+    /// Node.js process that is watched, for as long as the agent runs; with `--watch supervised`
+    /// it is always done.
+    #[arg(long)]
+    pub(crate) inspect_v8: bool,
     /// What this machine is called.
     #[arg(long, value_name = "NAME", default_value = "local")]
     pub(crate) name: InstanceName,
@@ -49,8 +54,12 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Watched {
+    /// Every process with an OpenTelemetry service name, and every other large one.
     Machine,
+    /// Those with an OpenTelemetry service name.
     Labelled,
+    /// Only what this agent itself started from its fleet.
+    Supervised,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +72,11 @@ enum AgentError {
     Fleet { path: PathBuf, source: std::io::Error },
     #[error("understand the fleet {}", path.display())]
     BadFleet { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "--watch supervised measures nothing without a fleet; name one with --fleet, or watch \
+         machine or labelled"
+    )]
+    NothingSupervised,
     #[error("find the own executable, which starts supervised programs")]
     Executable(#[source] std::io::Error),
 }
@@ -104,9 +118,14 @@ impl Halves {
         let watch = match args.watch {
             Watched::Machine => Watch::MACHINE,
             Watched::Labelled => Watch::Labelled,
+            Watched::Supervised if fleet.is_none() => {
+                return Err(Failure::bad_input(AgentError::NothingSupervised));
+            }
+            Watched::Supervised => Watch::Supervised { parent: std::process::id() },
         };
         let mut halves = Self::new(&args.server, token.trim(), folder, watch, args.name)
             .map_err(|_| Failure::bad_input(AgentError::BadToken { path }))?;
+        halves.collect.collect.inspect_v8 |= args.inspect_v8;
         halves.collect.interval = Duration::from_secs(args.interval);
         halves.command.fleet = fleet;
         Ok(halves)
@@ -126,12 +145,14 @@ impl Halves {
             .map_err(|error| Failure::failed(AgentError::Executable(error)))?;
         let mut collect = AgentOptions::new(server, watch, name.clone());
         collect.token = Some(bearer);
+        let (publish, found) = watch::channel(Vec::new());
+        collect.found = Some(publish);
         let command = CommandOptions {
             server: server.to_owned(),
             token: token.to_owned(),
             agent: name.to_string(),
             folder,
-            found: None,
+            found: Some(found),
             fleet: None,
             launcher: vec![executable.into_os_string(), OsString::from(SUBCOMMAND)],
             otlp_endpoint: server.to_owned(),

@@ -92,6 +92,45 @@ pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -
     std::iter::once(head).chain(rows.iter().map(line)).collect()
 }
 
+/// Rows under their headings, in columns of fixed widths; a cell that is longer goes on below itself.
+pub(crate) fn narrow_table<const N: usize>(
+    headings: [&str; N],
+    widths: [usize; N],
+    rows: &[[String; N]],
+) -> Vec<String> {
+    let head = headings.map(str::to_uppercase);
+    let mut lines = Vec::new();
+    for row in std::iter::once(&head).chain(rows) {
+        let cells: [Vec<String>; N] =
+            std::array::from_fn(|column| folded(&row[column], widths[column]));
+        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..height {
+            let parts = cells.iter().zip(widths).map(|(cell, wide)| {
+                let text = cell.get(line).map_or("", String::as_str);
+                format!("{text}{}", " ".repeat(wide.saturating_sub(width(text))))
+            });
+            lines.push(parts.collect::<Vec<_>>().join("  ").trim_end().to_owned());
+        }
+    }
+    lines
+}
+
+/// The text in lines of at most `wide` characters; a longer word is cut.
+fn folded(text: &str, wide: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in printable(text).split_whitespace() {
+        let word = clip(word, wide);
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(&word) <= wide => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            Some(_) | None => lines.push(word),
+        }
+    }
+    lines
+}
+
 /// The text without control characters.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
@@ -137,6 +176,13 @@ mod tests {
         assert_eq!(lines[0], "SERVICE  VERDICT");
         assert_eq!(lines[1], "orders   leaking");
         assert!(lines.iter().all(|line| !line.contains('\x1b')), "{lines:?}");
+    }
+
+    #[test]
+    fn a_narrow_table_folds_its_cells_and_keeps_its_columns() {
+        let rows = [["12 s".to_owned(), "a long reason in words".to_owned()]];
+        let lines = narrow_table(["after", "why"], [6, 10], &rows);
+        assert_eq!(lines, ["AFTER   WHY", "12 s    a long", "        reason in", "        words"]);
     }
 
     #[test]

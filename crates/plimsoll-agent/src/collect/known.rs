@@ -1,7 +1,7 @@
 //! What is remembered of each process between rounds, so that a round only reads what changes:
 //! who it is, its limit of descriptors, and when its slow measures are due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use plimsoll_model::{Metric, Span, Timestamp};
@@ -39,8 +39,10 @@ struct Known {
 }
 
 /// The processes of the last round. Bounded by [`PROCESSES_MAX`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KnownProcesses {
+    /// Nobody is looked at closer who does not descend from this process.
+    ancestor: Option<Pid>,
     by_pid: HashMap<Pid, Known>,
 }
 
@@ -55,6 +57,10 @@ pub(crate) struct Held {
 }
 
 impl KnownProcesses {
+    pub(crate) fn new(ancestor: Option<Pid>) -> Self {
+        Self { ancestor, by_pid: HashMap::new() }
+    }
+
     /// Every live process of this moment that can be told who it is, without kernel threads.
     pub(crate) fn members(
         &mut self,
@@ -71,17 +77,22 @@ impl KnownProcesses {
             }
         };
         counts.over_bound += over as u64;
-        let mut members = Vec::new();
+        let mut live = Vec::with_capacity(pids.len());
         for pid in pids {
             match proc.stat(pid) {
                 Ok(stat) if stat.kernel_thread || stat.ended => {}
-                Ok(stat) => {
-                    counts.processes += 1;
-                    self.refresh(proc, pid, &stat, now, counts);
-                    members.extend(self.seen(proc, pid, &stat, round));
-                }
+                Ok(stat) => live.push((pid, stat)),
                 Err(failure) => counts.failure(failure),
             }
+        }
+        if let Some(ancestor) = self.ancestor {
+            keep_descendants(&mut live, ancestor);
+        }
+        counts.processes += live.len() as u64;
+        let mut members = Vec::with_capacity(live.len());
+        for (pid, stat) in live {
+            self.refresh(proc, pid, &stat, now, counts);
+            members.extend(self.seen(proc, pid, &stat, round));
         }
         members
     }
@@ -172,6 +183,15 @@ impl KnownProcesses {
     }
 }
 
+/// Before anything of a process is opened that is its own: an environment that nobody asked about
+/// is not read.
+fn keep_descendants(live: &mut Vec<(Pid, Stat)>, ancestor: Pid) {
+    // Parents start before their children, so a parent is known when its child comes.
+    live.sort_by_key(|(pid, stat)| (stat.start_ticks, *pid));
+    let mut kept = HashSet::from([ancestor]);
+    live.retain(|(pid, stat)| kept.contains(&stat.parent) && kept.insert(*pid));
+}
+
 /// The measures of an instance from what its processes hold. A limit binds each process alone, so
 /// descriptors are those of the process that is nearest to its own; sockets are added up.
 pub(crate) fn held_figures(held: &[Held], figures: &mut Vec<(Metric, f64)>) {
@@ -203,6 +223,39 @@ mod tests {
         let mut figures = Vec::new();
         held_figures(held, &mut figures);
         assert_eq!(figures, want);
+    }
+
+    #[test]
+    fn the_descendants_of_a_process_are_kept_without_itself() {
+        let process = |pid, parent, start_ticks| {
+            let program = ProgramName::default();
+            let (kernel_thread, ended, threads, resident_pages) = (false, false, 1, 1);
+            let stat = Stat {
+                program,
+                parent,
+                kernel_thread,
+                ended,
+                threads,
+                start_ticks,
+                resident_pages,
+            };
+            (pid, stat)
+        };
+        // The numbers of processes began again after 12: 3 is a child of 12, and 4 its child.
+        let mut live = vec![
+            process(1, 0, 0),
+            process(3, 12, 90),
+            process(4, 3, 91),
+            process(10, 1, 50),
+            process(11, 1, 51),
+            process(12, 10, 52),
+            process(13, 11, 53),
+        ];
+        keep_descendants(&mut live, 10);
+        let pids: Vec<Pid> = live.iter().map(|(pid, _)| *pid).collect();
+        assert_eq!(pids, [12, 3, 4]);
+        keep_descendants(&mut live, 99);
+        assert_eq!(live, []);
     }
 
     #[test]

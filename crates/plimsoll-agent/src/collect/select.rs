@@ -126,6 +126,11 @@ pub(crate) fn choose(mut instances: Vec<Instance>, watch: Watch) -> (Vec<Instanc
             instances.retain(Instance::is_labelled);
             LABELLED_INSTANCES_MAX
         }
+        // What a replica starts under another label is nobody that was asked to be supervised.
+        Watch::Supervised { parent } => {
+            instances.retain(|found| found.is_labelled() && found.first().parent == parent);
+            LABELLED_INSTANCES_MAX
+        }
         Watch::Machine { rss_min, instances_max } => {
             instances.retain(|found| found.is_labelled() || found.resident() >= rss_min.0);
             instances_max.get()
@@ -214,6 +219,8 @@ mod tests {
             instances_max: NonZeroUsize::new(count).unwrap(),
         };
         check(Watch::Labelled, &["small"], 0);
+        check(Watch::Supervised { parent: 1 }, &["small"], 0);
+        check(Watch::Supervised { parent: 10 }, &[], 0);
         check(machine(9), &["big", "bigger", "small"], 0);
         check(machine(2), &["small", "bigger"], 1);
     }

@@ -1,7 +1,11 @@
 //! Collections and histograms of real JVMs, of the fleet and of the machine.
 
+use std::time::Duration;
+
+use plimsoll_agent::collect::Watch;
 use plimsoll_agent::commands::CommandOptions;
 use plimsoll_agent::reach::Found;
+use plimsoll_agent::{AgentOptions, run_collector};
 use plimsoll_model::{
     Ability, Action, Command, InstanceName, Measured, ReceiptResult, ServiceName, Span,
 };
@@ -73,6 +77,66 @@ async fn a_process_that_nobody_here_started_is_captured_and_not_replaced() {
     order("c3", "shop-1", Action::CaptureHistogram);
     refused("c3", "not ready").await;
     agent.end().await;
+}
+
+/// A `/proc` in which one process exists: the test looks at nobody else's.
+fn proc_with_only(pid: u32) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["stat", "mounts", "meminfo", "self", &pid.to_string()] {
+        std::os::unix::fs::symlink(format!("/proc/{name}"), root.path().join(name)).unwrap();
+    }
+    root
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_without_a_fleet_reaches_a_jvm_that_it_found() {
+    if std::process::Command::new("java").arg("-version").output().is_err() {
+        return eprintln!("skipped: java is not installed");
+    }
+    let (server, folder) = (server().await, tempfile::tempdir().unwrap());
+    let mut java = std::process::Command::new("java");
+    java.args(["-Xmx128m", SHOP]).env("PORT", "0").env("OTEL_SERVICE_NAME", "found");
+    let jvm = Jvm(java.env_remove("OTEL_RESOURCE_ATTRIBUTES").spawn().unwrap());
+    let proc = proc_with_only(jvm.0.id());
+    let here = InstanceName::new("here").unwrap();
+    let (publish, found) = watch::channel(Vec::new());
+    let mut collect = AgentOptions::new(&server.url(), Watch::MACHINE, here);
+    collect.interval = Duration::from_millis(100);
+    collect.collect.proc_root = proc.path().to_owned();
+    collect.found = Some(publish);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let collecting = tokio::spawn(run_collector(collect, async { drop(stopped.await) }));
+    let options = options(&server, folder.path(), FleetSpec::default());
+    let agent = Agent::start(CommandOptions { fleet: None, found: Some(found), ..options }).await;
+
+    let reach = || {
+        let desk = server.desk.lock().unwrap();
+        desk.reach.iter().find(|reach| reach.can(Ability::CaptureHistogram)).cloned()
+    };
+    let reach = wait("the JVM is found and can be asked", reach).await;
+    assert_eq!(reach.instance.as_str(), format!("found-{}", jvm.0.id()));
+    assert!(reach.can(Ability::CollectGarbage));
+    let why_not = |ability| reach.missing.iter().find(|(one, _)| *one == ability);
+    for ability in [Ability::Restart, Ability::RunVersion] {
+        assert!(why_not(ability).unwrap().1.contains("not started by the supervisor"));
+    }
+    let order = |id: &str, action| {
+        let command = command(id, reach.instance.as_str(), action);
+        server.order(Command { version: None, ..command });
+    };
+    order("c1", Action::CollectGarbage);
+    let result = server.result_of("c1").await;
+    assert!(matches!(result, ReceiptResult::Done(Measured::Collected { .. })), "{result:?}");
+    order("c2", Action::CaptureHistogram);
+    let result = server.result_of("c2").await;
+    assert!(matches!(result, ReceiptResult::Done(Measured::Counted { .. })), "{result:?}");
+
+    drop(jvm);
+    let gone = || server.desk.lock().unwrap().reach.is_empty().then_some(());
+    wait("the JVM is not offered any more", gone).await;
+    agent.end().await;
+    drop(stop);
+    collecting.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,10 +4,11 @@
 
 use plimsoll_model::{Cause, Change, ChangeKind, Metric, Verdict};
 
+use super::fleet;
 use super::stage::{MIB, Stage, Who, instance};
 use super::{Case, Scale, Truth};
 
-const LIMIT: f64 = 1024.0;
+pub(super) const LIMIT: f64 = 1024.0;
 const HEAP_LIMIT: f64 = 768.0;
 
 /// One case of every leaking family.
@@ -22,10 +23,10 @@ pub fn leaking(seed: u64, scale: Scale) -> Vec<Case> {
         handles(stage("handles_after_config_change")),
         goroutines(stage("goroutines")),
         connections(stage("connections")),
-        deploy(stage("deploy")),
-        decoy(stage("deploy_with_decoy")),
-        bad_replica(stage("one_bad_replica")),
-        restarts(stage("masked_by_restarts")),
+        fleet::deploy(stage("deploy")),
+        fleet::decoy(stage("deploy_with_decoy")),
+        fleet::bad_replica(stage("one_bad_replica")),
+        fleet::restarts(stage("masked_by_restarts")),
         accelerating(stage("accelerating")),
         bursts(stage("bursts")),
         day_curve(stage("under_a_day_curve")),
@@ -38,7 +39,12 @@ pub fn leaking(seed: u64, scale: Scale) -> Vec<Case> {
     ]
 }
 
-fn truth(cause: Cause, per_hour: f64, change: Option<Change>, instances: &[u32]) -> Truth {
+pub(super) fn truth(
+    cause: Cause,
+    per_hour: f64,
+    change: Option<Change>,
+    instances: &[u32],
+) -> Truth {
     Truth {
         verdict: Verdict::Leaking,
         cause,
@@ -48,11 +54,11 @@ fn truth(cause: Cause, per_hour: f64, change: Option<Change>, instances: &[u32])
     }
 }
 
-const ONE: Who = Who { instance: 0, version: "1.0.0" };
+pub(super) const ONE: Who = Who { instance: 0, version: "1.0.0" };
 
 /// What a JVM shows besides its live set: garbage on top of it, and a footprint that follows the
 /// most heap ever used.
-fn jvm(stage: &mut Stage, step: usize, who: Who, live: f64, garbage: f64) {
+pub(super) fn jvm(stage: &mut Stage, step: usize, who: Who, live: f64, garbage: f64) {
     let noise = stage.normal();
     stage.put_mib(step, who, Metric::RuntimeHeapLive, live);
     stage.put_mib(step, who, Metric::RuntimeHeapUsed, live + garbage);
@@ -62,17 +68,17 @@ fn jvm(stage: &mut Stage, step: usize, who: Who, live: f64, garbage: f64) {
 }
 
 /// A live set as a collector reports it: it changes when a collection ran.
-struct Collected {
+pub(super) struct Collected {
     value: f64,
     next: usize,
 }
 
 impl Collected {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { value: 0.0, next: 0 }
     }
 
-    fn observe(&mut self, stage: &mut Stage, step: usize, live: f64) -> f64 {
+    pub(super) fn observe(&mut self, stage: &mut Stage, step: usize, live: f64) -> f64 {
         if step >= self.next {
             self.value = live + stage.normal() * 0.4;
             self.next = step + stage.rng.usize(2..10);
@@ -131,7 +137,7 @@ fn native(mut stage: Stage) -> Case {
     stage.case(truth(Cause::Native, per_hour, None, &[0]))
 }
 
-fn footprint(stage: &mut Stage, step: usize, who: Who, mib: f64) {
+pub(super) fn footprint(stage: &mut Stage, step: usize, who: Who, mib: f64) {
     let noise = stage.normal() * 2.0;
     stage.put_mib(step, who, Metric::ProcessMemoryRss, mib + noise);
     stage.put_mib(step, who, Metric::ContainerMemoryLimit, LIMIT);
@@ -204,100 +210,6 @@ fn connections(mut stage: Stage) -> Case {
     }
     let per_hour = rise / stage.hours();
     stage.case(truth(Cause::Handles, per_hour, None, &[0]))
-}
-
-/// Three replicas roll one after the other; each warms up for a fiftieth of the length.
-fn rollout(stage: &mut Stage, deploys: &[(f64, &'static str, f64)], amplitude: f64) {
-    for replica in 0..3 {
-        let mut collected = Collected::new();
-        let mut born = -0.2;
-        let mut version = "1.0.0";
-        for step in 0..stage.steps() {
-            let share = stage.share(step);
-            let lag = f64::from(replica) * 0.004;
-            let running = deploys.iter().rfind(|(at, _, _)| share >= at + lag);
-            let (at, name, rise) = running.copied().unwrap_or((-0.2, "1.0.0", 0.0));
-            if name != version {
-                (version, born) = (name, at + lag);
-                collected = Collected::new();
-            }
-            let who = Who { instance: replica, version };
-            stage.start_time(step, who, born);
-            let warm = 60.0 * (1.0 - (-(share - born) / 0.02).exp());
-            let kept = rise * (stage.served(share, amplitude) - stage.served(born, amplitude));
-            let live = collected.observe(stage, step, 40.0 + warm + kept);
-            let garbage = (step % 13) as f64 * 9.0;
-            jvm(stage, step, who, live, garbage);
-            let rate = 15.0 * stage.load(share, amplitude) + stage.normal() * 0.5;
-            stage.put(step, who, Metric::ServiceRequestsRate, rate);
-        }
-    }
-}
-
-fn in_order(mut case: Case) -> Case {
-    case.readings.sort_by_key(|reading| (reading.at, reading.instance.clone()));
-    case.assessed_at = case.readings.last().map_or(case.assessed_at, |reading| reading.at);
-    case
-}
-
-fn deploy(mut stage: Stage) -> Case {
-    let at = stage.between(0.35, 0.6);
-    let rise = stage.between(350.0, 700.0);
-    let change = stage.change(at, ChangeKind::Deploy, "1.1.0");
-    rollout(&mut stage, &[(at, "1.1.0", rise)], 0.4);
-    let per_hour = rise * MIB / stage.hours();
-    in_order(stage.case(truth(Cause::Heap, per_hour, Some(change), &[0, 1, 2])))
-}
-
-fn decoy(mut stage: Stage) -> Case {
-    let rise = stage.between(350.0, 700.0);
-    let change = stage.change(0.3, ChangeKind::Deploy, "1.1.0");
-    stage.change(0.65, ChangeKind::Deploy, "1.1.1");
-    rollout(&mut stage, &[(0.3, "1.1.0", rise), (0.65, "1.1.1", rise)], 0.3);
-    let per_hour = rise * MIB / stage.hours();
-    in_order(stage.case(truth(Cause::Heap, per_hour, Some(change), &[0, 1, 2])))
-}
-
-fn bad_replica(mut stage: Stage) -> Case {
-    let rise = stage.between(200.0, 450.0);
-    let bad = stage.rng.u32(0..3);
-    for step in 0..stage.steps() {
-        let share = stage.share(step);
-        for replica in 0..3 {
-            let who = Who { instance: replica, version: "1.0.0" };
-            let kept = if replica == bad { rise * share } else { 0.0 };
-            let anon = 300.0 + kept + stage.normal() * 3.0;
-            stage.put_mib(step, who, Metric::ContainerMemoryAnon, anon);
-            stage.put_mib(step, who, Metric::ContainerMemoryLimit, LIMIT);
-            let rate = 20.0 * stage.load(share, 0.3);
-            stage.put(step, who, Metric::ServiceRequestsRate, rate);
-        }
-    }
-    let per_hour = rise * MIB / stage.hours();
-    stage.case(truth(Cause::Native, per_hour, None, &[bad]))
-}
-
-/// Restarted every fifth of the length; every life climbs at the same pace.
-fn restarts(mut stage: Stage) -> Case {
-    let rise = stage.between(900.0, 1800.0);
-    let period = stage.between(0.17, 0.22);
-    for life in 1..6 {
-        if f64::from(life) * period < 1.0 {
-            stage.restart(f64::from(life) * period, 0);
-        }
-    }
-    for step in 0..stage.steps() {
-        let share = stage.share(step);
-        let uptime = share % period;
-        let who = ONE;
-        stage.start_time(step, who, share - uptime);
-        let warm = 40.0 * (1.0 - (-uptime / 0.01).exp());
-        footprint(&mut stage, step, who, 120.0 + warm + rise * uptime);
-        let rate = 20.0 * stage.load(share, 0.2);
-        stage.put(step, who, Metric::ServiceRequestsRate, rate);
-    }
-    let per_hour = rise * MIB / stage.hours();
-    stage.case(truth(Cause::Native, per_hour, None, &[0]))
 }
 
 fn accelerating(mut stage: Stage) -> Case {

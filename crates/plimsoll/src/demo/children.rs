@@ -54,11 +54,10 @@ impl Running {
 
     /// Stops in order, and without mercy after the grace.
     pub(super) async fn stop(&mut self) {
-        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            if let Err(error) = kill(Pid::from_raw(id), Signal::SIGTERM) {
-                // It may have ended by itself since.
-                tracing::debug!(%error, "nobody to stop");
-            }
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(Err(error)) = id.map(|id| kill(Pid::from_raw(id), Signal::SIGTERM)) {
+            // It may have ended by itself since.
+            tracing::debug!(%error, "nobody to stop");
         }
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
             drop(self.kill().await);

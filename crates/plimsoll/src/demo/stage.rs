@@ -231,7 +231,7 @@ impl Stage {
 
 fn prepare_fleet(folder: &Path) -> Result<DemoFleet, StageError> {
     let executable = std::env::current_exe().map_err(StageError::Write)?;
-    let binaries = executable.parent().unwrap_or(Path::new("."));
+    let binaries = executable.parent().unwrap_or_else(|| Path::new("."));
     // The listeners are held until the fleet is described, so that no port is given twice.
     let mut held = Vec::new();
     let mut next_port = || {
@@ -300,7 +300,7 @@ fn start_agent(folder: &Path, address: SocketAddr) -> Result<Running, StageError
         "--interval".into(),
         "1".into(),
         "--watch".into(),
-        "labelled".into(),
+        "supervised".into(),
         "--log".into(),
         "info".into(),
     ];

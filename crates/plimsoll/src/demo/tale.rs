@@ -16,10 +16,13 @@ use super::fleet::ORDERS_BAD;
 use super::load::LoadTotals;
 use super::script::seconds;
 use crate::clock;
-use crate::output::{clip, say, table};
+use crate::output::{clip, narrow_table, say};
 
-/// Width of a cell of the table; the whole of it is in the JSON and in the journal.
-const CELL: usize = 60;
+/// Columns of the table, 100 characters with the gaps between them.
+const WIDTHS: [usize; 4] = [6, 26, 31, 31];
+
+/// Characters of a cell; the whole text is in the JSON and in the journal.
+const CELL: usize = 220;
 
 /// The demo as it is told.
 #[derive(Debug)]
@@ -55,7 +58,8 @@ impl Tale {
     pub(super) fn happened(&mut self, what: &str, why: &str, effect: &str) {
         let after = format!("{:.0} s", seconds(self.began_at, clock::now()));
         say(&format!("[{after:>6}] {what}{}", in_brackets(why, effect)));
-        self.rows.push([after, clip(what, CELL), clip(why, CELL), clip(effect, CELL)]);
+        let cell = |text: &str| clip(&short_paths(text), CELL);
+        self.rows.push([after, cell(what), cell(why), cell(effect)]);
     }
 
     pub(super) fn bad_deploy(&mut self, at: Timestamp) {
@@ -172,7 +176,8 @@ impl Tale {
     }
 
     pub(super) fn table(&self) -> String {
-        let lines = table(["after", "what", "why", "measured effect"], &self.rows);
+        let headings = ["after", "what", "why", "measured effect"];
+        let lines = narrow_table(headings, WIDTHS, &self.rows);
         lines.join("\n") + "\n"
     }
 
@@ -299,6 +304,15 @@ fn verified(data: &Path) -> StoryAudit {
             StoryAudit::default()
         }
     }
+}
+
+/// Words that are long paths, by their last two parts: the folder of an instance and the file.
+fn short_paths(text: &str) -> String {
+    let short = |word: &str| match word.rsplit('/').collect::<Vec<_>>().as_slice() {
+        [file, folder, _, _, ..] if word.starts_with('/') => format!(".../{folder}/{file}"),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 fn in_brackets(why: &str, effect: &str) -> String {
