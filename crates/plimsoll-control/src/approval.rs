@@ -41,7 +41,7 @@ impl fmt::Display for ApprovalRefusal {
             }
             Self::AuthorIsApprover => f.write_str("the author of a plan cannot approve it"),
             Self::Expired => {
-                f.write_str("the plan has expired; a new one is made if it still leaks")
+                f.write_str("the plan has expired, and its incident is parked: decide by hand")
             }
             Self::Void(why) => write!(f, "the plan is void: {why}; a new one is being made"),
             Self::NotWaiting => f.write_str("the plan does not wait for an approval"),

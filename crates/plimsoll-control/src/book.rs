@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Assessment, Incident, IncidentId, IncidentState, JournalDraft, JournalKind, Timestamp,
+    Assessment, Incident, IncidentId, IncidentState, JournalDraft, JournalKind, Outcome,
+    OutcomeKind, Timestamp,
 };
 
 use crate::state::State;
@@ -84,6 +85,41 @@ pub(crate) fn open_incidents(state: &mut State, now: Timestamp) -> Vec<Effect> {
     }
     state.book.trim(state.settings.incidents_max);
     effects
+}
+
+/// Closes parked incidents whose service is steady again: somebody acted, or it went by itself.
+/// Until then a parked incident stands for its leak, and no second one is opened.
+pub(crate) fn close_recovered(state: &mut State, now: Timestamp) -> Vec<Effect> {
+    let State { verdicts, book, .. } = state;
+    let mut effects = Vec::new();
+    for incident in book.incidents.values_mut() {
+        let IncidentState::Parked { .. } = &incident.state else { continue };
+        let Some(latest) = verdicts.recovered(&incident.service) else { continue };
+        let outcome = Outcome {
+            kind: OutcomeKind::Stabilised,
+            at: now,
+            growth_before: incident.opened_on.growth,
+            compared: Vec::new(),
+            recurrence: None,
+            reason: format!("it is steady by now, and no plan did it: {}", latest.reason),
+        };
+        effects.push(Effect::Record(closed(incident, &outcome)));
+        incident.state = IncidentState::Closed(outcome);
+        effects.push(Effect::Save(incident.clone().into()));
+    }
+    effects
+}
+
+fn closed(incident: &Incident, outcome: &Outcome) -> JournalDraft {
+    JournalDraft {
+        kind: JournalKind::IncidentClosed,
+        who: "plimsoll/control".into(),
+        incident: Some(incident.id.clone()),
+        plan: None,
+        what: format!("{} is closed", incident.id),
+        why: outcome.reason.clone(),
+        facts: Vec::new(),
+    }
 }
 
 fn opened(assessment: Assessment, now: Timestamp) -> Incident {

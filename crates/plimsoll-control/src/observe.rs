@@ -8,6 +8,10 @@ use crate::settings::Settings;
 use crate::state::State;
 use crate::step::Effect;
 
+/// Assessments in a row that must say `steady` before a parked incident is closed. A minute at the
+/// default pace: a verdict that flickers does not take an incident off somebody's list.
+const STEADY_TO_CLOSE: u32 = 12;
+
 /// The newest assessment of each service, and for how long it has said the same.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
@@ -20,6 +24,8 @@ struct Standing {
     latest: Assessment,
     /// Assessments in a row that said `leaking` with enough confidence.
     leaking_in_a_row: u32,
+    /// Assessments in a row that said `steady`.
+    steady_in_a_row: u32,
 }
 
 impl Verdicts {
@@ -40,6 +46,12 @@ impl Verdicts {
         self.by_service.values().filter(settled).map(|standing| &standing.latest)
     }
 
+    /// The newest assessment of a service that has been steady for long enough to be believed.
+    pub(crate) fn recovered(&self, service: &ServiceName) -> Option<&Assessment> {
+        let standing = self.by_service.get(service)?;
+        (standing.steady_in_a_row >= STEADY_TO_CLOSE).then_some(&standing.latest)
+    }
+
     fn put(&mut self, assessment: Assessment, settings: &Settings) -> Option<Effect> {
         let sure = assessment.verdict == Verdict::Leaking
             && assessment.confidence >= settings.open_confidence;
@@ -47,10 +59,15 @@ impl Verdicts {
         let changed = before.is_none_or(|before| {
             (before.latest.verdict, before.latest.cause) != (assessment.verdict, assessment.cause)
         });
-        let run = before.map_or(0, |before| before.leaking_in_a_row);
-        let leaking_in_a_row = if sure { run.saturating_add(1) } else { 0 };
+        let in_a_row = |count: Option<u32>, goes_on: bool| match goes_on {
+            true => count.unwrap_or(0).saturating_add(1),
+            false => 0,
+        };
+        let leaking_in_a_row = in_a_row(before.map(|b| b.leaking_in_a_row), sure);
+        let steady = assessment.verdict == Verdict::Steady;
+        let steady_in_a_row = in_a_row(before.map(|b| b.steady_in_a_row), steady);
         let effect = changed.then(|| Effect::Record(verdict_changed(&assessment)));
-        let standing = Standing { latest: assessment, leaking_in_a_row };
+        let standing = Standing { latest: assessment, leaking_in_a_row, steady_in_a_row };
         self.by_service.insert(standing.latest.service.clone(), standing);
         effect
     }

@@ -62,6 +62,7 @@ fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
     let mut effects = forget_lost_agents(state, now);
     effects.extend(observe::observe(state, now));
     effects.extend(book::open_incidents(state, now));
+    effects.extend(book::close_recovered(state, now));
     effects.extend(advance_all(state, now));
     effects
 }

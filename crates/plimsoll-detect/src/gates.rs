@@ -127,21 +127,20 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
     (Verdict::Leaking, Why::Grows)
 }
 
-/// Whether garbage was given back at least once: before that, used heap says nothing of what lives.
+/// Whether used heap shows what lives: the old part of it was collected at least once, or it has
+/// grown beyond what a lazy collector leaves lying.
+///
+/// Counting collections does not do. Young ones run every second and leave the old part alone,
+/// where garbage piles up until the heap is a multiple of what lived after the last full one: that
+/// looks like a slow leak for minutes, and the next full collection takes it back.
 fn collected(run: &Run<'_>, study: &Study) -> bool {
-    let counted = run.samples(Metric::RuntimeGcCount);
-    let count = match (counted.first(), counted.last()) {
-        (Some(first), Some(last)) => last.value - first.value,
-        (None, _) | (_, None) => 0.0,
-    };
-    let rise = study.trend.map_or(f64::INFINITY, |trend| trend.rise);
     let samples = run.samples(study.rung.metric);
-    let fell = samples.windows(2).any(|pair| pair[0].value - pair[1].value >= GARBAGE_SHARE * rise);
-    count >= 2.0 || fell
+    let deep = limits::FALL_COLLECTED.default;
+    let fell = samples.windows(2).any(|pair| pair[0].value - pair[1].value >= deep * pair[0].value);
+    let rise = study.trend.map_or(0.0, |trend| trend.rise);
+    let before = (study.level - rise).max(0.0);
+    fell || study.level >= limits::GROWN_LAZILY.default * before
 }
-
-/// A fall of this share of the rise between two samples was a collection.
-const GARBAGE_SHARE: f64 = 0.1;
 
 /// When a need for samples will be met at the present rate.
 fn ready_at(

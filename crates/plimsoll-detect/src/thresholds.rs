@@ -45,6 +45,22 @@ pub const SAMPLES_CONTROLLED: Threshold = Threshold {
                 not grow: that excludes warm-up and load, and only noise is left to exclude",
 };
 
+pub const FALL_COLLECTED: Threshold = Threshold {
+    name: "fall_collected",
+    unit: "share of the used heap",
+    default: 0.2,
+    rationale: "a full collection gives back at least this much of a heap that had grown to need \
+                one; young collections give back less of the whole",
+};
+
+pub const GROWN_LAZILY: Threshold = Threshold {
+    name: "grown_lazily",
+    unit: "times the used heap before the rise",
+    default: 2.0,
+    rationale: "collectors that pace themselves by growth (V8, Go, G1) run a full collection by \
+                the time the heap has about doubled; below that all of the rise may be garbage",
+};
+
 pub const SHARE_MATERIAL: Threshold = Threshold {
     name: "share_material",
     unit: "share of the limit",
@@ -159,6 +175,8 @@ pub const ALL: &[Threshold] = &[
     SAMPLES_ALONE,
     SAMPLES_BESIDE,
     SAMPLES_CONTROLLED,
+    FALL_COLLECTED,
+    GROWN_LAZILY,
     SHARE_MATERIAL,
     SHARE_MATERIAL_UNLIMITED,
     BYTES_MATERIAL,

@@ -39,7 +39,7 @@ fn in_time(mut case: Case, rule: impl Fn(Timestamp) -> Timestamp) -> Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn moving_the_clock_changes_nothing(case in any_case(), days in 1_i64..4000) {

@@ -32,6 +32,7 @@ pub(crate) async fn poll(
     Json(poll): Json<Poll>,
 ) -> Result<Json<Orders>, Failure> {
     shared.counters.polls.fetch_add(1, Ordering::Relaxed);
+    Failure::unless_name(&poll.agent, "say in `agent` which agent asks")?;
     let (reach, receipts) = understood(poll.reach, poll.receipts)?;
     let mut acknowledged = Vec::with_capacity(receipts.len());
     for receipt in receipts {

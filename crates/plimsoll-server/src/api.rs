@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Failure;
+use crate::driver::Unanswered;
 use crate::shared::Shared;
 use crate::view;
 
@@ -104,11 +105,14 @@ pub(crate) async fn healthz() -> &'static str {
 ))]
 pub(crate) async fn readyz(State(shared): State<Shared>) -> Result<&'static str, Failure> {
     if let Some(why) = shared.counters.why_stalled() {
+        return Err(Unanswered::Stalled(why).into());
+    }
+    if let Some(why) = shared.counters.why_not_stored(shared.clock.now()) {
         return Err(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "cannot_write",
-            &format!("the loop waits until it can write: {why}"),
-            "make room on the disk of the data directory",
+            "cannot_store",
+            &format!("what comes in is refused: {why}"),
+            "make room on the disk of the data directory; senders come again by themselves",
         ));
     }
     shared.driver.read(|_| ()).await?;

@@ -11,9 +11,6 @@ use serde_json::{Value, json};
 use crate::answer::Failure;
 use crate::shared::Shared;
 
-/// Longest name of an approver that is written into the journal.
-const APPROVER_BYTES_MAX: usize = 128;
-
 #[utoipa::path(post, path = "/api/v1/plans/{id}/approve", request_body = ApproveRequest, responses(
     (status = 200, description = "The plan goes on"),
     (status = 401, description = "Without the operator token", body = ErrorBody),
@@ -36,9 +33,7 @@ fn understood(id: &str, request: ApproveRequest, at: Timestamp) -> Result<Approv
     let copy = "copy plan, digest and evidence from the incident";
     let wrong = |what: &str| Failure::bad_request(&format!("`{what}` is not understood"), copy);
     let approver = request.approver.trim();
-    if approver.is_empty() || approver.len() > APPROVER_BYTES_MAX {
-        return Err(Failure::bad_request("an approval carries a name", "say who approves"));
-    }
+    Failure::unless_name(approver, "say in `approver` who approves")?;
     Ok(Approval {
         plan: PlanId::new(id).map_err(|_| wrong("plan"))?,
         digest: request.digest.parse().map_err(|_| wrong("digest"))?,

@@ -13,7 +13,7 @@ use plimsoll_model::Timestamp;
 use plimsoll_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::serve::stopped;
 use crate::shared::Counters;
@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Between two attempts to write what could not be written.
 const WRITE_RETRY: Duration = Duration::from_secs(1);
 
+type Shutdown = watch::Receiver<bool>;
+
 type Reader = Box<dyn FnOnce(&State) + Send>;
 
 enum Call {
@@ -34,38 +36,50 @@ enum Call {
     Read(Reader),
 }
 
-/// The driver does not answer: the server is shutting down.
+/// Why the driver does not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the server is shutting down")]
-pub(crate) struct Gone;
+pub(crate) enum Unanswered {
+    #[error("the server is shutting down")]
+    Gone,
+    #[error("the loop waits until it can write: {0}")]
+    Stalled(String),
+}
+
+/// The shutdown came while something could not be written.
+struct GivenUp;
 
 /// What handlers hold of the driver.
 #[derive(Clone)]
 pub(crate) struct Handle {
     calls: mpsc::Sender<Call>,
     stepped: watch::Receiver<u64>,
+    counters: Arc<Counters>,
 }
 
 impl Handle {
     /// Feeds one event, and returns when everything that follows from it is on disk.
-    pub(crate) async fn step(&self, event: Event) -> Result<Vec<ApprovalRefusal>, Gone> {
+    pub(crate) async fn step(&self, event: Event) -> Result<Vec<ApprovalRefusal>, Unanswered> {
         let (reply, answer) = oneshot::channel();
-        self.calls.send(Call::Step(event, reply)).await.map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.calls.send(Call::Step(event, reply)).await.map_err(|_| self.unanswered())?;
+        answer.await.map_err(|_| self.unanswered())
     }
 
     /// Asks the state something.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&State) -> T + Send + 'static,
-    ) -> Result<T, Gone> {
+    ) -> Result<T, Unanswered> {
         let (reply, answer) = oneshot::channel();
         let reader: Reader = Box::new(move |state| {
             // Whoever asked may have gone away meanwhile.
             drop(reply.send(question(state)));
         });
-        self.calls.send(Call::Read(reader)).await.map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.calls.send(Call::Read(reader)).await.map_err(|_| self.unanswered())?;
+        answer.await.map_err(|_| self.unanswered())
+    }
+
+    fn unanswered(&self) -> Unanswered {
+        self.counters.why_stalled().map_or(Unanswered::Gone, Unanswered::Stalled)
     }
 
     /// Changes each time the loop has done something that others may wait for.
@@ -79,6 +93,7 @@ pub(crate) struct Driver {
     store: Arc<Store>,
     journal: Ledger,
     counters: Arc<Counters>,
+    clock: Clock,
     calls: mpsc::Receiver<Call>,
     stepped: watch::Sender<u64>,
 }
@@ -89,29 +104,39 @@ impl Driver {
         store: Arc<Store>,
         journal: Ledger,
         counters: Arc<Counters>,
+        clock: Clock,
     ) -> (Self, Handle) {
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let (stepped, watcher) = watch::channel(0);
-        let driver = Self { state, store, journal, counters, calls, stepped };
-        (driver, Handle { calls: sender, stepped: watcher })
+        let handle = Handle { calls: sender, stepped: watcher, counters: Arc::clone(&counters) };
+        (Self { state, store, journal, counters, clock, calls, stepped }, handle)
     }
 
-    /// Runs until every handle is gone or the shutdown is said. A call that was taken is answered.
-    pub(crate) async fn run(mut self, shutdown: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    /// Runs until every handle is gone or the shutdown is said. A call that was taken is answered,
+    /// unless what follows from it cannot be written until the shutdown.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        if let Err(GivenUp) = self.answer(&shutdown).await {
+            tracing::error!("what happened last could not be written before the end");
+        }
+    }
+
+    async fn answer(&mut self, shutdown: &Shutdown) -> Result<(), GivenUp> {
+        let clock = self.clock.clone();
+        let tick = clock.sleep(Duration::ZERO);
+        tokio::pin!(tick);
         loop {
             tokio::select! {
                 biased;
-                () = stopped(shutdown.clone()) => return,
-                _ = ticks.tick() => {
-                    self.advance(clock::now(), Event::Tick).await;
+                () = stopped(shutdown.clone()) => return Ok(()),
+                () = &mut tick => {
+                    tick.set(clock.sleep(TICK));
+                    self.advance(Event::Tick, shutdown).await?;
                 }
                 call = self.calls.recv() => match call {
-                    None => return,
+                    None => return Ok(()),
                     Some(Call::Read(reader)) => reader(&self.state),
                     Some(Call::Step(event, reply)) => {
-                        let refusals = self.advance(clock::now(), event).await;
+                        let refusals = self.advance(event, shutdown).await?;
                         // The caller may have timed out; what it asked for is done.
                         drop(reply.send(refusals));
                     }
@@ -120,30 +145,55 @@ impl Driver {
         }
     }
 
-    async fn advance(&mut self, now: Timestamp, event: Event) -> Vec<ApprovalRefusal> {
+    async fn advance(
+        &mut self,
+        event: Event,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<ApprovalRefusal>, GivenUp> {
+        let now = self.clock.now();
         let effects = step(&mut self.state, now, event);
         let something = !effects.is_empty();
         let mut refusals = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Refuse(refusal) => refusals.push(refusal),
-                Effect::Record(_) | Effect::Save(_) => self.write(now, effect).await,
+                Effect::Record(_) | Effect::Save(_) => self.write(now, effect, shutdown).await?,
             }
         }
         if something {
             self.stepped.send_modify(|count| *count = count.wrapping_add(1));
         }
-        refusals
+        Ok(refusals)
     }
 
     /// Writes one effect down, however long it takes.
-    async fn write(&self, now: Timestamp, effect: Effect) {
+    async fn write(
+        &mut self,
+        now: Timestamp,
+        effect: Effect,
+        shutdown: &Shutdown,
+    ) -> Result<(), GivenUp> {
         while let Err(error) = self.try_write(now, &effect).await {
-            self.counters.stalled(Some(format!("{error}")));
+            self.counters.stalled(Some(error.to_string()));
             tracing::error!(error = &*error, "the loop waits until it can write");
-            tokio::time::sleep(WRITE_RETRY).await;
+            self.refuse_calls(shutdown).await?;
         }
         self.counters.stalled(None);
+        Ok(())
+    }
+
+    /// Waits until the next attempt. Who asks meanwhile is told why it is not answered: the state
+    /// is ahead of the disk, and nothing may follow from it.
+    async fn refuse_calls(&mut self, shutdown: &Shutdown) -> Result<(), GivenUp> {
+        let attempt = tokio::time::sleep(WRITE_RETRY);
+        tokio::pin!(attempt);
+        loop {
+            tokio::select! {
+                () = stopped(shutdown.clone()) => return Err(GivenUp),
+                () = &mut attempt => return Ok(()),
+                Some(call) = self.calls.recv() => drop(call),
+            }
+        }
     }
 
     async fn try_write(

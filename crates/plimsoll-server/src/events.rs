@@ -38,6 +38,7 @@ pub(crate) async fn post(
         return Err(Failure::bad_request(&rejections.to_string(), format));
     }
     let stored = shared.store.append_changes(&changes).await;
+    shared.counters.stored(&stored, shared.clock.now());
     stored.map_err(|error| Failure::not_stored(&error))?;
     Counters::add(&shared.counters.changes, changes.len());
     let taken = changes.len();

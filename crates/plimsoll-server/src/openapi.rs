@@ -22,12 +22,16 @@ use utoipa::OpenApi;
         crate::events::post,
         crate::agents::poll,
         crate::metrics::metrics,
+        crate::openapi::document,
         crate::otlp::metrics,
         crate::otlp::traces,
     )
 )]
 struct Document;
 
+#[utoipa::path(get, path = "/api/openapi.json", responses(
+    (status = 200, description = "This document")
+))]
 pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Document::openapi())
 }

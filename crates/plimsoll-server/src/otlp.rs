@@ -13,8 +13,8 @@ use plimsoll_ingest::otlp::{
 use plimsoll_model::Reading;
 
 use crate::answer::Failure;
-use crate::shared::{Counters, Shared};
 use crate::guard;
+use crate::shared::{Counters, Shared};
 
 #[utoipa::path(post, path = "/v1/metrics", responses(
     (status = 200, description = "ExportMetricsServiceResponse; durable when answered"),
@@ -88,7 +88,9 @@ pub(crate) async fn take(shared: &Shared, readings: Vec<Reading>) -> Result<(), 
     if readings.is_empty() {
         return Ok(());
     }
-    shared.store.append(&readings).await.map_err(|error| Failure::not_stored(&error))?;
+    let stored = shared.store.append(&readings).await;
+    shared.counters.stored(&stored, shared.clock.now());
+    stored.map_err(|error| Failure::not_stored(&error))?;
     Counters::add(&shared.counters.readings, readings.len());
     shared.driver.step(Event::Readings(readings)).await?;
     Ok(())

@@ -17,16 +17,17 @@ use plimsoll_ingest::admission::Admission;
 use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::otlp::REQUEST_BYTES_MAX;
 use plimsoll_ingest::traffic::{Traffic, TrafficLimits};
-use plimsoll_model::{JournalDraft, JournalKind, Span};
+use plimsoll_model::{JournalDraft, JournalKind, Span, Timestamp};
 use plimsoll_store::{JournalError, OpenError, Opened, ReadError, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::ledger::Ledger;
 use crate::shared::{Counters, Intake, Parts, Shared, Wiring};
 use crate::token::{AGENT_TOKEN_FILE, OPERATOR_TOKEN_FILE, TokenError, token_at};
-use crate::{agents, api, approve, clock, events, guard, metrics, openapi, otlp, page};
+use crate::{agents, answer, api, approve, events, guard, metrics, openapi, otlp, page};
 
 /// Distinct series that are taken from outside: a thousand instances with sixty metrics each.
 const SERIES_MAX: NonZeroUsize = NonZeroUsize::new(60_000).expect("60000 is not zero");
@@ -54,6 +55,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     pub settings: Settings,
     pub catalogue: Catalogue,
+    /// What the loop goes by.
+    pub clock: Clock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -119,11 +122,18 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
     let opened = store.open_journal()?;
     let agent_token = token_at(&options.dir, AGENT_TOKEN_FILE)?;
     let operator_token = token_at(&options.dir, OPERATOR_TOKEN_FILE)?;
-    let state = restore(&store, options.settings).await?;
-    let journal = start_journal(opened, &state)?;
+    let now = options.clock.now();
+    let state = restore(&store, options.settings, now).await?;
+    let journal = start_journal(opened, &state, now)?;
     let counters = Arc::new(Counters::default());
-    let (driver, handle) =
-        Driver::new(state, Arc::clone(&store), journal.clone(), Arc::clone(&counters));
+    let clock = options.clock;
+    let (driver, handle) = Driver::new(
+        state,
+        Arc::clone(&store),
+        journal.clone(),
+        Arc::clone(&counters),
+        clock.clone(),
+    );
     let intake = Intake {
         admission: Admission::new(SERIES_MAX),
         traffic: Traffic::new(TrafficLimits::default()),
@@ -134,6 +144,7 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
         store,
         journal,
         counters,
+        clock,
         catalogue: options.catalogue,
         agent_token,
         operator_token,
@@ -143,9 +154,8 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
 }
 
 /// The loop as an earlier run left it: its incidents, and a day of what was measured.
-async fn restore(store: &Store, settings: Settings) -> Result<State, ServeError> {
+async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<State, ServeError> {
     let mut state = State::new(settings, store.incidents().await?);
-    let now = clock::now();
     let since = now - REPLAY;
     for change in store.changes_since(since).await? {
         step(&mut state, now, Event::Changed(change));
@@ -161,7 +171,7 @@ async fn restore(store: &Store, settings: Settings) -> Result<State, ServeError>
 }
 
 /// Says first what this run starts from, and what a crash had left behind.
-fn start_journal(opened: Opened, state: &State) -> Result<Ledger, JournalError> {
+fn start_journal(opened: Opened, state: &State, now: Timestamp) -> Result<Ledger, JournalError> {
     let Opened { mut journal, torn } = opened;
     let torn = torn.map(|path| ("torn_line_moved_to".to_owned(), path.display().to_string()));
     let draft = JournalDraft {
@@ -173,7 +183,7 @@ fn start_journal(opened: Opened, state: &State) -> Result<Ledger, JournalError> 
         why: format!("{} incidents are taken up", state.incidents().count()),
         facts: torn.into_iter().collect(),
     };
-    journal.append(draft, clock::now())?;
+    journal.append(draft, now)?;
     Ok(Ledger::new(journal))
 }
 
@@ -207,18 +217,18 @@ fn router(shared: Shared) -> Router {
         .merge(page::routes())
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(from_fn(guard::loopback_only))
+        .layer(from_fn(answer::in_one_shape))
         .with_state(shared)
 }
 
 /// Turns spans into readings as their intervals settle.
 async fn settle_traffic(shared: Shared, shutdown: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(SETTLE_EVERY);
     loop {
         tokio::select! {
             () = stopped(shutdown.clone()) => return,
-            _ = ticks.tick() => {}
+            () = shared.clock.sleep(SETTLE_EVERY) => {}
         }
-        let settled = shared.intake().traffic.settle(clock::now());
+        let settled = shared.intake().traffic.settle(shared.clock.now());
         if otlp::take(&shared, settled).await.is_err() {
             // Said where it was refused; traffic is a rate, and the next one tells as much.
             tracing::warn!("traffic of an interval was not stored");
@@ -227,14 +237,13 @@ async fn settle_traffic(shared: Shared, shutdown: watch::Receiver<bool>) {
 }
 
 async fn forget_old(shared: Shared, shutdown: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(RETENTION_EVERY);
     loop {
+        if let Err(error) = shared.store.forget_before(shared.clock.now() - RETENTION).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old samples are still kept");
+        }
         tokio::select! {
             () = stopped(shutdown.clone()) => return,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = shared.store.forget_before(clock::now() - RETENTION).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old samples are still kept");
+            () = shared.clock.sleep(RETENTION_EVERY) => {}
         }
     }
 }

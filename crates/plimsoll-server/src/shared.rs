@@ -8,11 +8,20 @@ use plimsoll_ingest::Rejections;
 use plimsoll_ingest::admission::Admission;
 use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::traffic::Traffic;
-use plimsoll_store::Store;
+use plimsoll_model::{Span, Timestamp};
+use plimsoll_store::{Store, WriteError};
 
 use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::ledger::Ledger;
+
+/// How long a refused write keeps the server from saying that it is ready. Senders come again
+/// within seconds, and the first write that succeeds ends it; this is for when nobody does.
+const REFUSAL_COUNTS: Span = Span::from_mins(1);
+
+/// Agents whose last answer is remembered: more than the loop hears of at a time. Forgetting them
+/// costs each one answer that says the same again.
+const HANDED_MAX: usize = 4096;
 
 /// Cheap to clone; handed to every handler.
 #[derive(Clone)]
@@ -47,6 +56,7 @@ pub(crate) struct Counters {
     pub(crate) changes: AtomicU64,
     pub(crate) polls: AtomicU64,
     stalled: Mutex<Option<String>>,
+    refused_by_store: Mutex<Option<(Timestamp, String)>>,
 }
 
 impl Shared {
@@ -99,6 +109,9 @@ impl Parts {
     /// Remembers what an agent is told, and says whether any of it is new to it.
     pub(crate) fn hand(&self, agent: &str, commands: BTreeSet<String>) -> bool {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        if handed.len() >= HANDED_MAX && !handed.contains_key(agent) {
+            handed.clear();
+        }
         let before = handed.get(agent);
         let new = commands.iter().any(|id| before.is_none_or(|known| !known.contains(id)));
         if commands.is_empty() {
@@ -117,6 +130,19 @@ impl Counters {
 
     pub(crate) fn stalled(&self, why: Option<String>) {
         *self.stalled.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Notes what became of the newest write of what came in.
+    pub(crate) fn stored(&self, outcome: &Result<(), WriteError>, now: Timestamp) {
+        let refused = outcome.as_ref().err().map(|error| (now, error.to_string()));
+        *self.refused_by_store.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
+    /// Why what comes in is not stored, if something was refused lately.
+    pub(crate) fn why_not_stored(&self, now: Timestamp) -> Option<String> {
+        let refused = self.refused_by_store.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, why) = refused.as_ref()?;
+        (now.since(*at) < REFUSAL_COUNTS).then(|| why.clone())
     }
 
     /// Why the loop cannot write, if it cannot.

@@ -5,6 +5,7 @@
 //! in `scenarios/README.md`.
 
 mod curve;
+mod expect;
 mod parse;
 mod world;
 

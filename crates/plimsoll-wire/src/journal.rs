@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::canonical::{canonical, text_of, value_of};
-use crate::digest::{digest_of, digest_of_text};
+use crate::canonical::{text_of, value_of};
+use crate::digest::digest_of;
 use crate::shape::{format_time, text_opt};
 use crate::words::JournalWord;
 

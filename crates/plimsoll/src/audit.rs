@@ -23,7 +23,7 @@ Example:
 
 /// The record of everything that was done.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Args {
+pub(crate) enum AuditCommand {
     /// Find an entry that was edited, removed, inserted or reordered.
     #[command(after_help = EXAMPLE)]
     Verify {
@@ -39,8 +39,8 @@ pub(crate) enum Args {
 )]
 struct NoJournal(PathBuf);
 
-pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
-    let Args::Verify { dir } = args;
+pub(crate) fn run(command: AuditCommand, format: Format) -> Result<Exit, Failure> {
+    let AuditCommand::Verify { dir } = command;
     let found = match (dir.join(JOURNAL_FILE).exists(), dir.join(HEAD_FILE).exists()) {
         (true, _) => plimsoll_store::verify(&dir).map_err(Failure::failed)?,
         (false, true) => removed(),

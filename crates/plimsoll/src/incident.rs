@@ -28,7 +28,7 @@ Example:
 
 /// Incidents that a running server knows.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Args {
+pub(crate) enum IncidentCommand {
     /// All incidents, the newest first.
     #[command(after_help = LIST_EXAMPLE)]
     List(ServerArg),
@@ -55,9 +55,9 @@ struct IncidentList {
     incidents: Vec<IncidentRecord>,
 }
 
-pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
-    match args {
-        Args::List(ServerArg { server }) => {
+pub(crate) fn run(command: IncidentCommand, format: Format) -> Result<Exit, Failure> {
+    match command {
+        IncidentCommand::List(ServerArg { server }) => {
             let mut list: IncidentList = Client::new(&server)?.get(&["incidents"])?;
             // RFC 3339 in one form sorts as text.
             list.incidents.sort_by(|a, b| b.opened_at.cmp(&a.opened_at));
@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
                 Format::Table => print(&table::list(&list.incidents, clock::now()))?,
             }
         }
-        Args::Show { id, server: ServerArg { server } } => {
+        IncidentCommand::Show { id, server: ServerArg { server } } => {
             let view: IncidentView = Client::new(&server)?.get(&["incidents", &id])?;
             match format {
                 Format::Json => print_json(&view)?,

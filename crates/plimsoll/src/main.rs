@@ -57,9 +57,9 @@ enum Command {
     Agent(agent::Args),
     Scan(scan::Args),
     #[command(subcommand)]
-    Audit(audit::Args),
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
-    Incident(incident::Args),
+    Incident(incident::IncidentCommand),
 }
 
 fn main() -> ExitCode {

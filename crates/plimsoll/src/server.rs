@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_ingest::catalogue::{Catalogue, CatalogueError};
 use plimsoll_model::Span;
-use plimsoll_server::{OPERATOR_TOKEN_FILE, Playbook, ServerOptions, Settings, serve, token_at};
+use plimsoll_server::{
+    Clock, OPERATOR_TOKEN_FILE, Playbook, ServerOptions, Settings, serve, token_at,
+};
 use tokio::sync::watch;
 
 use crate::daemon::{block_on, data_dir, stop_signal};
@@ -105,6 +107,7 @@ impl SettingsArgs {
             listen: self.listen,
             settings,
             catalogue: self.catalogue()?,
+            clock: Clock::Machine,
         })
     }
 

@@ -54,7 +54,7 @@ const ORDERS_MEMORY_LIMIT: u64 = 512 * MIB;
 /// which more would die young, V8 grows and shrinks it with the load, and resident memory swings by
 /// 12 MiB, which would look like a leak for half a minute at a time.
 const CATALOG_NODE: [&str; 2] = ["--max-old-space-size=128", "--max-semi-space-size=2"];
-const CATALOG_MEMORY_LIMIT: u64 = 256 * MIB;
+const CATALOG_MEMORY_LIMIT: u64 = 512 * MIB;
 
 /// From this size on, in bytes, each allocation is a mapping of its own: every cache entry is. Entries
 /// of different sizes that replace each other in one heap fragment it, and resident memory would go
