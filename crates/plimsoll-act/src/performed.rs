@@ -2,7 +2,9 @@
 //! is performed once, over deaths of the server and of the agent.
 //!
 //! One file for each command, written before the act and after it. The newest
-//! [`COMMANDS_MAX`] are kept. Used by the agent's order loop.
+//! [`COMMANDS_MAX`] are kept. An act cannot be taken back when its receipt cannot be written: the
+//! receipt is then kept in memory and offered to the server all the same, and the write is tried
+//! again. Used by the agent's order loop.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -20,6 +22,10 @@ use crate::durable;
 /// later; at the highest rate that budgets allow this is weeks.
 const COMMANDS_MAX: usize = 1000;
 
+/// Commands whose newest state is in memory only. While that many wait for the disk no further
+/// one is begun: with the largest histograms they hold 32 MiB.
+const UNSAVED_MAX: usize = 64;
+
 /// The commands that this agent has begun.
 #[derive(Debug)]
 pub struct Performed {
@@ -34,6 +40,15 @@ struct Index {
     running: BTreeSet<u64>,
     /// Commands with receipts that the server has not acknowledged.
     unacknowledged: BTreeSet<u64>,
+    unsaved: BTreeMap<u64, Unsaved>,
+}
+
+/// What the file of a command does not hold yet.
+#[derive(Debug, Default)]
+struct Unsaved {
+    /// They follow those in the file.
+    receipts: Vec<ReceiptShape>,
+    acknowledged: Option<usize>,
 }
 
 /// Whether a command is to be performed.
@@ -63,6 +78,8 @@ pub enum PerformedError {
     Content { path: PathBuf, source: LocalFileError },
     #[error("command {0} was not begun here")]
     NotBegun(CommandId),
+    #[error("{0} commands wait for their receipts to be written; make room on the disk")]
+    Unsaved(usize),
 }
 
 impl Performed {
@@ -85,11 +102,13 @@ impl Performed {
             if index.running.contains(&number) {
                 return Ok(Begin::Running);
             }
-            let mut begun = self.read(number)?;
-            begun.acknowledged = 0;
-            self.write(number, &begun)?;
+            index.unsaved.entry(number).or_default().acknowledged = Some(0);
             index.unacknowledged.insert(number);
+            self.save(&mut index, number)?;
             return Ok(Begin::Ended);
+        }
+        if index.unsaved.len() >= UNSAVED_MAX {
+            return Err(PerformedError::Unsaved(index.unsaved.len()));
         }
         let number = index.by_number.last_key_value().map_or(1, |(last, _)| last + 1);
         self.write(number, &BegunCommand::new(command, now))?;
@@ -99,16 +118,31 @@ impl Performed {
         Ok(Begin::Now)
     }
 
-    /// Writes down what came of a command, or that its lease has ended.
+    /// Writes down what came of a command, or that its lease has ended. When that fails, the
+    /// receipt is kept in memory, and offered like any other, until [`Self::save_unsaved`]
+    /// succeeds; only that of a command which was not begun here is not kept.
     pub fn add(&self, receipt: &Receipt) -> Result<(), PerformedError> {
         let mut index = self.index();
         let number = index.by_id.get(&receipt.command).copied();
         let number = number.ok_or_else(|| PerformedError::NotBegun(receipt.command.clone()))?;
-        let mut begun = self.read(number)?;
-        begun.receipts.push(receipt.into());
+        index.unsaved.entry(number).or_default().receipts.push(receipt.into());
         index.running.remove(&number);
         index.unacknowledged.insert(number);
-        self.write(number, &begun)
+        self.save(&mut index, number)
+    }
+
+    /// Tries once more to write down what could not be written: also what the server has
+    /// acknowledged meanwhile, as the next agent would take it for a command without a receipt.
+    /// Returns how many commands still wait for the disk. Call it at the rhythm of the leases.
+    pub fn save_unsaved(&self) -> usize {
+        let mut index = self.index();
+        for number in index.unsaved.keys().copied().collect::<Vec<_>>() {
+            match self.save(&mut index, number) {
+                Ok(()) => tracing::info!(number, "a receipt is on disk now"),
+                Err(error) => tracing::debug!(%error, number, "a receipt is still not on disk"),
+            }
+        }
+        index.unsaved.len()
     }
 
     /// What the server has yet to write down, oldest first, of at most `most` commands.
@@ -116,7 +150,7 @@ impl Performed {
         let index = self.index();
         let mut found = Unacknowledged::default();
         for number in index.unacknowledged.iter().take(most) {
-            let begun = self.read(*number)?;
+            let begun = self.newest(&index, *number)?;
             found.counts.insert(begun.command.id, begun.receipts.len());
             found.receipts.extend(begun.receipts.into_iter().skip(begun.acknowledged));
         }
@@ -135,28 +169,33 @@ impl Performed {
             let Some(count) = reported.counts.get(command) else { continue };
             let number = CommandId::new(command).ok().and_then(|id| index.by_id.get(&id).copied());
             let Some(number) = number else { continue };
-            let mut begun = self.read(number)?;
-            begun.acknowledged = *count;
-            self.write(number, &begun)?;
-            if begun.receipts.len() <= *count {
+            index.unsaved.entry(number).or_default().acknowledged = Some(*count);
+            if self.newest(&index, number)?.receipts.len() <= *count {
                 index.unacknowledged.remove(&number);
+            }
+            if let Err(error) = self.save(&mut index, number) {
+                tracing::debug!(%error, number, "an acknowledgement is not on disk yet");
             }
         }
         Ok(())
     }
 
     fn reopen(&self, number: u64, now: Timestamp) -> Result<(), PerformedError> {
-        let mut begun = self.read(number)?;
+        let begun = self.read(number)?;
         let content = |source: ShapeError| self.content(number, source.into());
         let command = Command::try_from(begun.command.clone()).map_err(content)?;
         let mut index = self.index();
         index.add(number, command.id.clone());
         if begun.receipts.is_empty() {
             let started_at = begun.begun_at().map_err(content)?;
-            begun.receipts.push((&interrupted(command, started_at, now)).into());
-            self.write(number, &begun)?;
+            let receipt = (&interrupted(command, started_at, now)).into();
+            index.unsaved.entry(number).or_default().receipts.push(receipt);
+            // An agent that does not start would leave its leases without an end.
+            if let Err(error) = self.save(&mut index, number) {
+                tracing::warn!(%error, number, "a receipt is not on disk yet");
+            }
         }
-        if begun.acknowledged < begun.receipts.len() {
+        if begun.receipts.is_empty() || begun.acknowledged < begun.receipts.len() {
             index.unacknowledged.insert(number);
         }
         Ok(())
@@ -169,16 +208,35 @@ impl Performed {
         Ok(names.filter_map(|name| number(&name)).collect())
     }
 
-    /// Oldest first, and none that still runs.
+    /// Oldest first, and none that still runs or waits for the disk.
     fn forget_oldest(&self, index: &mut Index) {
         let surplus = index.by_number.len().saturating_sub(COMMANDS_MAX);
-        let oldest = index.by_number.keys().filter(|number| !index.running.contains(number));
+        let needed = |number| index.running.contains(number) || index.unsaved.contains_key(number);
+        let oldest = index.by_number.keys().filter(|number| !needed(number));
         for number in oldest.copied().take(surplus).collect::<Vec<_>>() {
             if let Err(error) = durable::remove(&self.path(number)) {
                 tracing::warn!(%error, number, "an old command's record stays");
             }
             index.remove(number);
         }
+    }
+
+    /// The state of a command, whether or not all of it is on disk.
+    fn newest(&self, index: &Index, number: u64) -> Result<BegunCommand, PerformedError> {
+        let mut begun = self.read(number)?;
+        if let Some(unsaved) = index.unsaved.get(&number) {
+            begun.receipts.extend(unsaved.receipts.iter().cloned());
+            begun.acknowledged = unsaved.acknowledged.unwrap_or(begun.acknowledged);
+        }
+        Ok(begun)
+    }
+
+    /// Brings what is in memory only to the disk, or keeps it in memory.
+    fn save(&self, index: &mut Index, number: u64) -> Result<(), PerformedError> {
+        let newest = self.newest(index, number)?;
+        self.write(number, &newest)?;
+        index.unsaved.remove(&number);
+        Ok(())
     }
 
     fn index(&self) -> std::sync::MutexGuard<'_, Index> {
@@ -220,8 +278,9 @@ impl Index {
 }
 
 fn interrupted(command: Command, started_at: Timestamp, now: Timestamp) -> Receipt {
-    let text = "the agent died in the middle of it; what it had done by then is not known, and \
-                it is not repeated; a limit that it set is undone when its lease ends";
+    let text = "the agent died in the middle of it, or before its receipt could be written down; \
+                what it had done by then is not known, and it is not repeated; a limit that it \
+                set is undone when its lease ends";
     Receipt {
         command: command.id,
         service: command.service,

@@ -12,7 +12,7 @@ use plimsoll_act::clock;
 use plimsoll_act::lease::{LeaseBook, LimitError};
 use plimsoll_model::{
     Action, Bytes, Command, CommandId, Digest, InstanceName, Measured, Receipt, ReceiptResult,
-    Restored, ServiceName, Span,
+    Restored, ServiceName, Span, Timestamp,
 };
 
 fn command(action: Action, lease: Option<Span>) -> Command {
@@ -25,6 +25,7 @@ fn command(action: Action, lease: Option<Span>) -> Command {
         version: None,
         action,
         lease,
+        not_after: Timestamp::from_secs(4_000_000_000),
         reason: "to gain time".to_owned(),
     }
 }

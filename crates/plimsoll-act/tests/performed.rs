@@ -21,6 +21,7 @@ fn command(id: &str) -> Command {
         version: None,
         action: Action::Restart,
         lease: None,
+        not_after: NOW + Span::from_mins(5),
         reason: "to see".to_owned(),
     }
 }

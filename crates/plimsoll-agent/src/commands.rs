@@ -148,7 +148,7 @@ async fn end_leases(performer: &Performer) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        performer.undo_ended().await;
+        performer.keep_up().await;
     }
 }
 

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_act::lease::LeaseBook;
-use plimsoll_act::performed::{Begin, Performed};
+use plimsoll_act::performed::{Begin, Performed, PerformedError};
 use plimsoll_act::supervisor::{ReplaceError, ReplicaState, ReplicaStatus, Supervisor};
 use plimsoll_model::{
-    Action, Command, InstanceName, Measured, Reach, Receipt, ReceiptResult, ServiceName, Version,
+    Action, Command, InstanceName, Measured, Reach, Receipt, ReceiptResult, ServiceName, Timestamp,
+    Version,
 };
+use plimsoll_wire::format_time;
 use plimsoll_wire::local::LocalReplica;
 use tokio::sync::{Mutex, Notify};
 
@@ -91,10 +93,11 @@ impl Performer {
         }
         tracing::info!(id = %command.id, instance = %command.instance,
             action = command.action.name(), reason = command.reason, "performing");
-        let result = match self.act(&command).await {
-            Ok(measured) => ReceiptResult::Done(measured),
-            Err(result) => result,
+        let acted = match in_time(&command, started_at) {
+            Ok(()) => self.act(&command).await,
+            Err(late) => Err(late),
         };
+        let result = acted.map_or_else(|result| result, ReceiptResult::Done);
         self.keep(&Receipt {
             command: command.id,
             service: command.service,
@@ -195,9 +198,10 @@ impl Performer {
         Ok(())
     }
 
-    /// Undoes the leases that have ended.
-    pub(crate) async fn undo_ended(&self) {
+    /// Undoes the leases that have ended, and tries again to write down what could not be.
+    pub(crate) async fn keep_up(&self) {
         self.leases.undo_ended(|receipt| self.keep(receipt)).await;
+        self.performed.save_unsaved();
     }
 
     /// Undoes all leases and ends the fleet.
@@ -205,6 +209,11 @@ impl Performer {
         self.leases.undo_all(|receipt| self.keep(receipt)).await;
         if let Some(supervisor) = self.supervisor() {
             supervisor.stop_all().await;
+        }
+        match self.performed.save_unsaved() {
+            0 => {}
+            lost => tracing::error!(lost, "the receipts of so many commands are in memory only, \
+                                    and lost unless the server takes them now"),
         }
     }
 
@@ -219,11 +228,29 @@ impl Performer {
     fn keep(&self, receipt: &Receipt) {
         tracing::info!(id = %receipt.command, result = ?kind(&receipt.result), "receipt");
         if let Err(error) = self.performed.add(receipt) {
-            // The server learns after a restart of the agent that this command has no receipt.
-            tracing::error!(id = %receipt.command, why = in_words(&error), "a receipt is lost");
+            let (id, why) = (&receipt.command, in_words(&error));
+            match error {
+                PerformedError::NotBegun(_) => tracing::error!(%id, why, "a receipt is lost"),
+                PerformedError::Io { .. }
+                | PerformedError::Content { .. }
+                | PerformedError::Unsaved(_) => {
+                    tracing::error!(%id, why, "a receipt is not on disk yet; it is kept in \
+                                    memory, offered to the server, and written again");
+                }
+            }
         }
         self.news.notify_one();
     }
+}
+
+/// A command that waited too long, behind others or a deploy, was given up by its server, which
+/// does not count on its effect any more.
+fn in_time(command: &Command, now: Timestamp) -> Result<(), ReceiptResult> {
+    if now <= command.not_after {
+        return Ok(());
+    }
+    let (last, now) = (format_time(command.not_after), format_time(now));
+    Err(refused(&format!("it was to be begun by {last}, and it is {now} now; nothing was done")))
 }
 
 /// The command is for what runs, or it is refused with what does.

@@ -87,8 +87,9 @@ fn refusal(
     if approval.approver == AUTHOR || approval.approver.starts_with("plimsoll/") {
         return Err(ApprovalRefusal::AuthorIsApprover);
     }
-    if incident.approval.is_some() {
-        return Ok(());
+    if let Some(given) = &incident.approval {
+        let again = given.approver == approval.approver && incident.is_open();
+        return if again { Ok(()) } else { Err(ApprovalRefusal::NotWaiting) };
     }
     let IncidentState::Running { wait: StepWait::Approval, step, .. } = incident.state else {
         return Err(ApprovalRefusal::NotWaiting);

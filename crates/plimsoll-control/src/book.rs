@@ -42,6 +42,18 @@ impl Book {
         self.incidents.insert(incident.id.clone(), incident);
     }
 
+    /// A name for a new incident that no other one has.
+    fn free_id(&self, assessment: &Assessment, now: Timestamp) -> IncidentId {
+        let seconds = now.as_millis().div_euclid(1000);
+        // A service name may be as long as an identifier is allowed to be, so only its head is used.
+        let head: String = assessment.service.as_str().chars().take(48).collect();
+        let id = |second: i64| {
+            IncidentId::new(&format!("inc-{head}-{second}")).expect("short and printable")
+        };
+        let free = (seconds..).map(id).find(|id| !self.incidents.contains_key(id));
+        free.expect("the book is bounded, so a later second is free")
+    }
+
     /// Forgets the oldest incidents that are over, down to the bound.
     fn trim(&mut self, incidents_max: usize) {
         while self.incidents.len() > incidents_max {
@@ -54,15 +66,17 @@ impl Book {
     }
 
     /// Whether this leak has been told already: by an incident that is not over, or by one that
-    /// ended after the leak began. A masked leak is the same leak; it does not open a second one.
+    /// ended after the leak began. A masked leak is the same leak and does not open a second one; a
+    /// parked one stands for its own cause only.
     fn tells(&self, assessment: &Assessment) -> bool {
         let same = |incident: &&Incident| {
             incident.service == assessment.service && incident.opened_on.metric == assessment.metric
         };
         self.incidents.values().filter(same).any(|incident| match &incident.state {
-            IncidentState::Diagnosing { .. }
-            | IncidentState::Running { .. }
-            | IncidentState::Parked { .. } => true,
+            IncidentState::Diagnosing { .. } | IncidentState::Running { .. } => true,
+            IncidentState::Parked { .. } => {
+                incident.opened_on.suspected_change == assessment.suspected_change
+            }
             IncidentState::Closed(outcome) => {
                 assessment.onset.is_none_or(|onset| onset <= outcome.at)
             }
@@ -78,7 +92,8 @@ pub(crate) fn open_incidents(state: &mut State, now: Timestamp) -> Vec<Effect> {
         if state.book.tells(&assessment) {
             continue;
         }
-        let incident = opened(assessment, now);
+        let id = state.book.free_id(&assessment, now);
+        let incident = opened(id, assessment, now);
         effects.push(Effect::Record(told(&incident)));
         effects.push(Effect::Save(incident.clone().into()));
         state.book.put(incident);
@@ -122,11 +137,7 @@ fn closed(incident: &Incident, outcome: &Outcome) -> JournalDraft {
     }
 }
 
-fn opened(assessment: Assessment, now: Timestamp) -> Incident {
-    let seconds = now.as_millis().div_euclid(1000);
-    // A service name may be as long as an identifier is allowed to be, so only its head is used.
-    let head: String = assessment.service.as_str().chars().take(48).collect();
-    let id = IncidentId::new(&format!("inc-{head}-{seconds}")).expect("short and printable");
+fn opened(id: IncidentId, assessment: Assessment, now: Timestamp) -> Incident {
     Incident {
         id,
         service: assessment.service.clone(),

@@ -44,7 +44,7 @@ pub(crate) fn advance(
 ) {
     let IncidentState::Diagnosing { next_at } = incident.state else { return };
     if incident.capturing.is_some() {
-        if now.since(next_at) > PATIENCE {
+        if state.waited(next_at, now) > PATIENCE {
             incident.capturing = None;
             conclude(state, incident, now, effects);
         }
@@ -170,6 +170,7 @@ fn order(
         version: reach.version.clone(),
         action: Action::CaptureHistogram,
         lease: None,
+        not_after: now + PATIENCE,
         reason: why.clone(),
     };
     effects.push(Effect::Record(JournalDraft {
@@ -271,7 +272,7 @@ pub(crate) fn plan(
         incident: &incident.id,
         assessment: latest,
         diagnosis: incident.diagnosis.as_ref(),
-        previous_version: history.and_then(|history| previous_version(history, latest, &reach)),
+        previous_version: history.and_then(|history| previous_version(history, latest)),
         footprint: history.map_or_else(Vec::new, |history| footprints(history, &reach)),
         reach,
         leak: leak.growth,
@@ -297,15 +298,12 @@ pub(crate) fn plan(
     }
 }
 
-/// What ran before the version that the suspected change brought.
+/// What ran before the version that a suspected deploy brought.
 fn previous_version<'a>(
     history: &'a ServiceHistory,
     assessment: &Assessment,
-    reach: &[&Reach],
 ) -> Option<&'a Version> {
-    let brought = assessment.suspected_change.as_ref()?.version.as_ref();
-    let runs = || reach.iter().find_map(|reach| reach.version.as_ref());
-    version_before(history, brought.or_else(runs)?)
+    version_before(history, assessment.suspected_change.as_ref()?.version.as_ref()?)
 }
 
 fn footprints<'a>(history: &ServiceHistory, reach: &[&'a Reach]) -> Vec<(&'a InstanceName, Bytes)> {

@@ -20,6 +20,10 @@ const MINUTES_END: Span = Span::from_hours(1);
 const HOURS_END: Span = Span::from_hours(4);
 const DAY_END: Span = Span::from_hours(24);
 
+/// How much a forecast may move without being another one: at the edge of a class it would
+/// otherwise void every plan that is made.
+const FORECAST_PLAY: f64 = 1.25;
+
 /// What has changed since the plan was made, if that makes it void. Only replicas that are still
 /// to be treated count: those that were treated run another version because of the plan.
 ///
@@ -55,12 +59,16 @@ fn assessed_otherwise(state: &State, incident: &Incident, plan: &Plan) -> Option
     if latest.verdict == Verdict::Steady {
         return Some(format!("{} is steady by now: {}", incident.service, latest.reason));
     }
-    let (was, is) = (incident.opened_on.exhaustion, latest.exhaustion);
-    let (was, is) = (was?, is?);
-    let before = runway_class(was, plan.draft.made_at);
-    let after = runway_class(is, latest.at);
-    (before != after)
-        .then(|| format!("the limit is {} away by now: another urgency", is.p50.since(latest.at)))
+    another_urgency(plan, latest.exhaustion?, latest.at)
+}
+
+fn another_urgency(plan: &Plan, is: Exhaustion, at: Timestamp) -> Option<String> {
+    let was = plan.draft.exhaustion?;
+    let (before, after) = (was.p50.since(plan.draft.made_at), is.p50.since(at));
+    let ratio = after.as_secs_f64() / before.as_secs_f64().max(1.0);
+    let same = (1.0 / FORECAST_PLAY..=FORECAST_PLAY).contains(&ratio);
+    let other = !same && runway_class(was, plan.draft.made_at) != runway_class(is, at);
+    other.then(|| format!("the limit is {after} away by now: another urgency"))
 }
 
 fn runway_class(exhaustion: Exhaustion, now: Timestamp) -> RunwayClass {

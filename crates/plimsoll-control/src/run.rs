@@ -34,12 +34,15 @@ pub(crate) fn advance(
     for _ in 0..=2 * steps_of(incident) {
         let IncidentState::Running { step, since, wait } = incident.state.clone() else { return };
         let Some(plan) = incident.plan.clone() else { return };
-        let Some(in_hand) = plan.draft.steps.get(step) else { return };
         let mut turn = Turn { state, incident, plan: &plan, step, now, effects };
+        let Some(in_hand) = plan.draft.steps.get(step) else {
+            turn.park(&format!("all that can be done from here is done: {}", plan.draft.reason));
+            return;
+        };
         let moved = match wait {
             StepWait::Nothing => turn.start(in_hand),
             StepWait::Approval => turn.await_approval(),
-            StepWait::Receipt(_) if now.since(since) > ACT_PATIENCE => {
+            StepWait::Receipt(_) if state.waited(since, now) > ACT_PATIENCE => {
                 turn.park(&format!("no receipt came within {ACT_PATIENCE}"))
             }
             StepWait::Receipt(_) => false,
@@ -202,6 +205,7 @@ impl Turn<'_> {
             version: self.plan.draft.version.clone(),
             action: action.clone(),
             lease: *lease,
+            not_after: self.now + ACT_PATIENCE,
             reason: step.reason.clone(),
         };
         self.wait(StepWait::Receipt(command))
@@ -225,9 +229,9 @@ impl Turn<'_> {
     }
 
     fn prolong(&mut self, watch: Span, since: Timestamp, reason: &str) -> bool {
-        let last = since + Span::from_millis(watch.as_millis().saturating_mul(WATCHES_MAX));
-        if self.now >= last {
-            return self.park(&format!("no judgement after {}: {reason}", self.now.since(since)));
+        let waited = self.state.waited(since, self.now);
+        if waited.as_millis() >= watch.as_millis().saturating_mul(WATCHES_MAX) {
+            return self.park(&format!("no judgement after {waited}: {reason}"));
         }
         let until = self.now + Span::from_millis(watch.as_millis() / 4);
         let wait = StepWait::Watch { until };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_model::{
     Assessment, Command, Incident, IncidentId, IncidentState, InstanceName, Reach, ServiceHistory,
-    ServiceName, StepWait, Timestamp,
+    ServiceName, Span, StepWait, Timestamp,
 };
 
 use crate::book::Book;
@@ -19,6 +19,10 @@ pub struct State {
     pub(crate) verdicts: Verdicts,
     pub(crate) book: Book,
     pub(crate) agents: BTreeMap<String, AgentSeen>,
+    /// When this run began, or went on after a pause of the whole process. Nobody can have
+    /// answered before.
+    pub(crate) resumed_at: Timestamp,
+    pub(crate) ticked_at: Timestamp,
 }
 
 /// What an agent said last.
@@ -31,10 +35,18 @@ pub(crate) struct AgentSeen {
 impl State {
     /// A state with the incidents of an earlier run. Readings and changes of that run are replayed
     /// as events; they may come before or after the first live ones.
-    pub fn new(settings: Settings, incidents: Vec<Incident>) -> Self {
+    pub fn new(settings: Settings, incidents: Vec<Incident>, now: Timestamp) -> Self {
         let book = Book::restored(incidents);
         let fleet = Fleet::new(settings.series, settings.services_max);
-        Self { settings, fleet, verdicts: Verdicts::default(), book, agents: BTreeMap::new() }
+        Self {
+            settings,
+            fleet,
+            verdicts: Verdicts::default(),
+            book,
+            agents: BTreeMap::new(),
+            resumed_at: now,
+            ticked_at: now,
+        }
     }
 
     /// The newest assessment of every service, in order of name.
@@ -74,6 +86,18 @@ impl State {
         let reaches = |name: &InstanceName| seen.reach.iter().any(|r| r.instance == *name);
         let open = self.book.incidents().filter_map(waiting_for);
         open.filter(|command| reaches(&command.instance)).collect()
+    }
+
+    /// How long something has been waited for, not counting the time in which nobody could answer:
+    /// before this run began, or while the whole process stood still.
+    pub(crate) fn waited(&self, since: Timestamp, now: Timestamp) -> Span {
+        now.since(since.max(self.resumed_at))
+    }
+
+    /// Whether agents have had the time to say what they reach. Until then an incident that was
+    /// taken up again looks as if nobody could do anything about it.
+    pub(crate) fn has_listened(&self, now: Timestamp) -> bool {
+        !self.agents.is_empty() || now.since(self.resumed_at) > self.settings.agent_lost_after
     }
 
     pub(crate) fn reach_of(&self, service: &ServiceName) -> Vec<&Reach> {

@@ -59,11 +59,18 @@ pub fn step(state: &mut State, now: Timestamp, event: Event) -> Vec<Effect> {
 }
 
 fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
+    let paused = now.since(state.ticked_at);
+    if paused > state.settings.agent_lost_after || paused.as_millis() < 0 {
+        state.resumed_at = now;
+    }
+    state.ticked_at = now;
     let mut effects = forget_lost_agents(state, now);
     effects.extend(observe::observe(state, now));
     effects.extend(book::open_incidents(state, now));
     effects.extend(book::close_recovered(state, now));
-    effects.extend(advance_all(state, now));
+    if state.has_listened(now) {
+        effects.extend(advance_all(state, now));
+    }
     effects
 }
 
@@ -128,7 +135,7 @@ fn agent_entry(kind: JournalKind, what: String) -> Effect {
 fn received(state: &mut State, now: Timestamp, receipt: Receipt) -> Vec<Effect> {
     let ordered = |incident: &&Incident| orders(incident, &receipt);
     let Some(id) = state.book.incidents().find(ordered).map(|incident| incident.id.clone()) else {
-        return Vec::new();
+        return vec![Effect::Record(unexpected(&receipt))];
     };
     let Some(mut incident) = state.book.take(&id) else { return Vec::new() };
     let mut effects = Vec::new();
@@ -152,6 +159,25 @@ fn orders(incident: &Incident, receipt: &Receipt) -> bool {
         || incident.receipts.iter().any(|filed| filed.command == receipt.command)
 }
 
+/// Something was done that nobody waits for any more: it came too late, or its incident is
+/// forgotten. It was done all the same, so it is written down.
+fn unexpected(receipt: &Receipt) -> JournalDraft {
+    JournalDraft {
+        kind: JournalKind::Receipt,
+        who: "plimsoll/agent".into(),
+        incident: None,
+        plan: None,
+        what: described(receipt),
+        why: "nobody waits for it any more".into(),
+        facts: vec![("command".into(), receipt.command.to_string())],
+    }
+}
+
+fn described(receipt: &Receipt) -> String {
+    let measured = run::measured_in_words(receipt);
+    format!("{} on {}: {measured}", receipt.action.name(), receipt.instance)
+}
+
 fn receipt_entry(incident: &Incident, receipt: &Receipt) -> JournalDraft {
     let (kind, why) = match &receipt.result {
         ReceiptResult::Undone(_) => (JournalKind::LeaseUndone, "its lease ended"),
@@ -164,12 +190,7 @@ fn receipt_entry(incident: &Incident, receipt: &Receipt) -> JournalDraft {
         who: "plimsoll/agent".into(),
         incident: Some(incident.id.clone()),
         plan: incident.plan.as_ref().map(|plan| plan.id.clone()),
-        what: format!(
-            "{} on {}: {}",
-            receipt.action.name(),
-            receipt.instance,
-            run::measured_in_words(receipt)
-        ),
+        what: described(receipt),
         why: why.into(),
         facts: vec![("command".into(), receipt.command.to_string())],
     }

@@ -6,6 +6,8 @@ use plimsoll_model::{
 };
 use plimsoll_validate::{Trial, TrialSeries, floor_growth_per_hour, watch_for};
 
+use plimsoll_wire::digest::command_id;
+
 use crate::fleet::{current_life, samples_from};
 
 /// A process that has just started fills its first collections, classes and caches. What it does
@@ -68,9 +70,13 @@ fn plan_commands<'a>(
     incident: &'a Incident,
     plan: &'a Plan,
 ) -> impl Iterator<Item = &'a InstanceName> {
-    let replaced = |receipt: &&Receipt| {
-        receipt.started_at >= plan.draft.made_at
-            && matches!(receipt.result, ReceiptResult::Done(Measured::Replaced { .. }))
+    // By the identity of the command, never by the agent's clock.
+    let ordered = |receipt: &Receipt| {
+        (0..plan.draft.steps.len())
+            .any(|step| command_id(plan.digest, step, &receipt.instance, 0) == receipt.command)
+    };
+    let replaced = move |receipt: &&Receipt| {
+        matches!(receipt.result, ReceiptResult::Done(Measured::Replaced { .. })) && ordered(receipt)
     };
     incident.receipts.iter().filter(replaced).map(|receipt| &receipt.instance)
 }
@@ -103,6 +109,7 @@ pub(crate) fn trial<'a>(
         treated: treated_names.iter().filter_map(|n| series(n, from(n).unwrap_or(since))).collect(),
         untreated: untreated.filter_map(|name| series(name, since)).collect(),
         cause_removed: removes_cause(plan),
+        covers: Span::from_millis((watch.as_millis() - settling.as_millis()) / 2),
     }
 }
 

@@ -46,7 +46,7 @@ fn a_simulated_month_of_daily_deploys_runs_in_flat_memory() {
         incidents_max: 8,
         ..Settings::default()
     };
-    let mut state = State::new(settings, Vec::new());
+    let mut state = State::new(settings, Vec::new(), START);
     let mut most_by_day: Vec<usize> = Vec::new();
     let mut now = START;
     while now.since(START) < scenario.length {

@@ -80,7 +80,7 @@ impl Run {
         let settings = settings(scenario);
         Self {
             world: World::new(scenario, START, SEED),
-            state: Some(State::new(settings.clone(), Vec::new())),
+            state: Some(State::new(settings.clone(), Vec::new(), START)),
             settings,
             dead_until: START,
             saved: BTreeMap::new(),
@@ -114,11 +114,13 @@ impl Run {
             return;
         }
         let saved = self.saved.values().cloned().collect();
-        self.state = Some(State::new(self.settings.clone(), saved));
+        self.state = Some(State::new(self.settings.clone(), saved, now));
         self.feed(now, Event::Readings(self.readings.clone()));
         for change in self.changes.clone() {
             self.feed(now, Event::Changed(change));
         }
+        // A server's first tick comes before any agent has spoken.
+        self.feed(now, Event::Tick);
     }
 
     /// Commands to the agent, receipts back, as long as a server is there to hear.
@@ -222,6 +224,15 @@ impl Run {
             Expect::ApprovalRefused { because } => {
                 let found = self.refusals.iter().any(|refusal| refusal.contains(because));
                 check(found, || format!("refusals: {:?}", self.refusals))
+            }
+            Expect::PlanVoid { service, because } => {
+                let id = &self.newest(service)?.id;
+                let found = self.journal.iter().any(|entry| {
+                    entry.kind == JournalKind::PlanVoid
+                        && entry.incident.as_ref() == Some(id)
+                        && entry.why.contains(because.as_str())
+                });
+                check(found, || "no plan became void for that reason".into())
             }
             Expect::LeaseUndone { service } => {
                 let written = self.journal.iter().any(|e| e.kind == JournalKind::LeaseUndone);

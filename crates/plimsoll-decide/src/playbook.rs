@@ -1,8 +1,8 @@
 //! The built-in playbooks, and the choice between a plan and doing nothing.
 
 use plimsoll_model::{
-    Ability, Action, Cause, Draft, Expectation, Guard, InstanceName, Metric, Phase, Reach,
-    RiskClass, Step, StepAction, Verdict, Version,
+    Ability, Action, Cause, ChangeKind, Draft, Expectation, Guard, InstanceName, Metric, Phase,
+    Reach, RiskClass, Step, StepAction, Verdict, Version,
 };
 
 use crate::contain::contain;
@@ -41,16 +41,26 @@ fn objection(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
             assessment.confidence, policy.confidence_min
         ));
     }
-    if situation.affected().next().is_none() {
-        return Some(format!(
-            "no agent reaches a replica of {}: start one on its node",
-            assessment.service
-        ));
+    if let Some(beyond) = situation.out_of_reach() {
+        return Some(format!("no agent reaches {beyond}: start one on its node"));
     }
-    if assessment.cause == Cause::Heap {
-        return unexplained(situation, policy);
-    }
-    None
+    mixed_versions(situation).or_else(|| match assessment.cause {
+        Cause::Heap => unexplained(situation, policy),
+        _ => None,
+    })
+}
+
+/// A plan answers one version. Replicas of several are somebody's work in progress.
+fn mixed_versions(situation: &Situation<'_>) -> Option<String> {
+    let leaking = situation.leaking_version();
+    let other = situation.affected().find(|reach| reach.version.as_ref() != leaking)?;
+    let name =
+        |version: Option<&Version>| version.map_or_else(|| "none".into(), Version::to_string);
+    Some(format!(
+        "the affected replicas run {} and {}: wait until that is done, or decide by hand",
+        name(leaking),
+        name(other.version.as_ref())
+    ))
 }
 
 fn unexplained(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
@@ -68,12 +78,12 @@ fn unexplained(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
 
 fn roll_back(situation: &Situation<'_>, policy: &Policy) -> Decision {
     let Some(previous) = rollback_version(situation) else {
-        return Decision::Nothing { reason: no_rollback(situation) };
+        return contain_only(situation, policy, no_rollback(situation));
     };
     let action = Action::RunVersion(previous.clone());
-    let treated = match reachable(situation, action.needs()) {
+    let treated = match all_of(situation.on_leaking_version(), action.needs()) {
         Ok(treated) => treated,
-        Err(reason) => return Decision::Nothing { reason },
+        Err(reason) => return contain_only(situation, policy, reason),
     };
     let why = match &situation.assessment.suspected_change {
         Some(change) => format!("it leaks since the {} of {}", change.kind, what(change)),
@@ -106,9 +116,9 @@ fn roll_back(situation: &Situation<'_>, policy: &Policy) -> Decision {
 }
 
 fn restart_only(situation: &Situation<'_>, policy: &Policy) -> Decision {
-    let treated = match reachable(situation, Ability::Restart) {
+    let treated = match all_of(situation.affected(), Ability::Restart) {
         Ok(treated) => treated,
-        Err(reason) => return Decision::Nothing { reason },
+        Err(reason) => return contain_only(situation, policy, reason),
     };
     let why = "a restart gives back what is held, and cures nothing";
     let (contain, missing) = contain(situation, policy);
@@ -121,10 +131,30 @@ fn restart_only(situation: &Situation<'_>, policy: &Policy) -> Decision {
     Decision::Plan(draft(situation, policy, Drafted { treated, steps, promise, reason }).into())
 }
 
-/// What ran before the change that is to blame, if a deploy is to blame.
+/// Wins time where nothing can be put right from here; what is left to do is in the reason.
+fn contain_only(situation: &Situation<'_>, policy: &Policy, by_hand: String) -> Decision {
+    let memory = matches!(situation.assessment.cause, Cause::Heap | Cause::Native);
+    let (steps, _) = contain(situation, policy);
+    if !memory || steps.is_empty() {
+        return Decision::Nothing { reason: by_hand };
+    }
+    let treated = situation.affected().map(|reach| reach.instance.clone()).collect();
+    let promise = "time is won, and nothing is cured".into();
+    let drafted = Drafted { treated, steps, promise, reason: by_hand };
+    let mut draft = draft(situation, policy, drafted);
+    draft.playbook = CONTAIN_ONLY.into();
+    Decision::Plan(draft.into())
+}
+
+/// The playbook of plans that only win time.
+const CONTAIN_ONLY: &str = "contain-only";
+
+/// What ran before the deploy that is to blame, as long as what it brought still runs.
 fn rollback_version<'a>(situation: &Situation<'a>) -> Option<&'a Version> {
-    situation.assessment.suspected_change.as_ref()?;
-    situation.previous_version.filter(|previous| Some(*previous) != situation.leaking_version())
+    let change = situation.assessment.suspected_change.as_ref()?;
+    let blamed = change.version.as_ref().filter(|_| change.kind == ChangeKind::Deploy)?;
+    let previous = situation.previous_version.filter(|previous| *previous != blamed)?;
+    (situation.leaking_version() == Some(blamed)).then_some(previous)
 }
 
 fn no_rollback(situation: &Situation<'_>) -> String {
@@ -150,17 +180,21 @@ fn what(change: &plimsoll_model::Change) -> String {
     }
 }
 
-/// The affected instances that the ability reaches; all of them must be in reach, because half a
-/// rollback leaves two versions and no owner of the rest.
-fn reachable(situation: &Situation<'_>, ability: Ability) -> Result<Vec<InstanceName>, String> {
-    let able = |reach: &&Reach| reach.can(ability);
-    let treated: Vec<_> = situation.affected().filter(able).map(|r| r.instance.clone()).collect();
-    if treated.len() == situation.assessment.instances.len() {
-        return Ok(treated);
-    }
-    let beyond = situation.assessment.instances.iter().find(|name| !treated.contains(name));
-    let beyond = beyond.map_or_else(String::new, ToString::to_string);
-    Err(format!("{} is not possible on {beyond}: act there by hand", ability.name()))
+/// The instances, if each of them can be treated: half a rollback leaves two versions and no owner
+/// of the rest.
+fn all_of<'a>(
+    wanted: impl Iterator<Item = &'a Reach>,
+    ability: Ability,
+) -> Result<Vec<InstanceName>, String> {
+    let able = |reach: &Reach| match reach.can(ability) {
+        true => Ok(reach.instance.clone()),
+        false => Err(format!(
+            "{} is not possible on {}: act there by hand",
+            ability.name(),
+            reach.instance
+        )),
+    };
+    wanted.map(able).collect()
 }
 
 fn guards(policy: &Policy) -> Vec<Step> {
@@ -229,6 +263,7 @@ fn draft(situation: &Situation<'_>, policy: &Policy, drafted: Drafted) -> Draft 
         playbook: policy.playbook.name().into(),
         parent: situation.parent.cloned(),
         steps: drafted.steps,
+        exhaustion: situation.assessment.exhaustion,
         expectation: Expectation {
             metric,
             leak: situation.leak,

@@ -36,6 +36,19 @@ impl Situation<'_> {
         self.reach.iter().find(affected).and_then(|reach| reach.version.as_ref())
     }
 
+    /// Every instance that runs the leaking version, told of in the assessment or not: one that has
+    /// not leaked enough to be named will.
+    pub(crate) fn on_leaking_version(&self) -> impl Iterator<Item = &Reach> {
+        let leaking = self.leaking_version();
+        self.reach.iter().copied().filter(move |reach| reach.version.as_ref() == leaking)
+    }
+
+    /// An affected instance that no agent reaches.
+    pub(crate) fn out_of_reach(&self) -> Option<&InstanceName> {
+        let reached = |name: &&InstanceName| self.reach.iter().any(|r| r.instance == **name);
+        self.assessment.instances.iter().find(|name| !reached(name))
+    }
+
     /// Affected instances that an agent can reach.
     pub(crate) fn affected(&self) -> impl Iterator<Item = &Reach> {
         let affected = |reach: &&Reach| self.assessment.instances.contains(&reach.instance);

@@ -219,22 +219,56 @@ fn what_is_not_sure_not_leaking_or_not_reached_is_not_acted_on() {
     steady.refuses("the verdict is steady by now");
     let mut alone = Scene::new();
     alone.reach.clear();
-    alone.refuses("no agent reaches a replica of orders");
+    alone.refuses("no agent reaches orders-0");
 }
 
 #[test]
 fn half_of_a_service_is_not_rolled_back() {
     let mut scene = Scene::new();
     scene.reach[2].abilities.clear();
-    scene.refuses("process.rollback is not possible on orders-2");
+    let draft = scene.plan();
+    assert_eq!(draft.playbook, "contain-only");
+    assert!(draft.reason.contains("process.rollback is not possible on orders-2"));
+    assert!(!acts(&draft).iter().any(|(_, act)| act.starts_with("process.")), "{draft:?}");
 }
 
 #[test]
-fn without_a_change_that_fits_nothing_is_undone() {
+fn a_replica_that_has_not_leaked_enough_to_be_named_is_rolled_back_too() {
+    let mut scene = Scene::new();
+    scene.assessment.instances.truncate(1);
+    assert_eq!(scene.plan().instances, replicas());
+}
+
+#[test]
+fn replicas_of_several_versions_are_left_to_whoever_deploys() {
+    let mut scene = Scene::new();
+    scene.reach[1].version = Some(version("1.2.0"));
+    scene.refuses("the affected replicas run 1.1.0 and 1.2.0");
+}
+
+#[test]
+fn without_a_deploy_that_fits_nothing_is_undone_and_time_is_won() {
+    let contained = |scene: Scene, because: &str| {
+        let draft = scene.plan();
+        assert_eq!(draft.playbook, "contain-only");
+        assert!(draft.reason.contains(because), "{}", draft.reason);
+    };
     let mut unexplained = Scene::new();
     unexplained.assessment.suspected_change = None;
-    unexplained.refuses("no change fits the onset");
+    contained(unexplained, "no change fits the onset");
     let mut config = Scene::new();
-    config.previous = None;
-    config.refuses("no actuator can undo it here");
+    let change = config.assessment.suspected_change.as_mut().expect("it is set");
+    change.kind = ChangeKind::ConfigChange;
+    contained(config, "no actuator can undo it here");
+    let mut first_version = Scene::new();
+    first_version.previous = None;
+    contained(first_version, "no actuator can undo it here");
+}
+
+#[test]
+fn handles_are_not_contained_by_a_memory_limit() {
+    let mut scene = Scene::new();
+    scene.assessment.cause = Cause::Handles;
+    scene.assessment.suspected_change = None;
+    scene.refuses("no change fits the onset");
 }

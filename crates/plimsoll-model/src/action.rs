@@ -70,6 +70,9 @@ pub struct Command {
     pub action: Action,
     /// The act is undone by whoever performed it when this has passed.
     pub lease: Option<Span>,
+    /// When it was not begun by then it is refused: who ordered it has given it up, and what it
+    /// was to answer may be another thing by now.
+    pub not_after: Timestamp,
     pub reason: String,
 }
 

@@ -5,6 +5,7 @@ use crate::ids::{Digest, IncidentId, InstanceName, PlanId, ServiceName, Version}
 use crate::metric::Metric;
 use crate::time::{Span, Timestamp};
 use crate::units::Growth;
+use crate::verdict::Exhaustion;
 
 /// The phases keep this order in every plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +99,9 @@ pub struct Draft {
     pub parent: Option<PlanId>,
     pub steps: Vec<Step>,
     pub expectation: Expectation,
+    /// When the limit was expected to be reached when the plan was made; another urgency makes it
+    /// void.
+    pub exhaustion: Option<Exhaustion>,
     /// Digest of the assessment and diagnosis that the plan answers.
     pub evidence: Digest,
     pub reason: String,

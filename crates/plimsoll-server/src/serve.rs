@@ -155,7 +155,7 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
 
 /// The loop as an earlier run left it: its incidents, and a day of what was measured.
 async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<State, ServeError> {
-    let mut state = State::new(settings, store.incidents().await?);
+    let mut state = State::new(settings, store.incidents().await?, now);
     let since = now - REPLAY;
     for change in store.changes_since(since).await? {
         step(&mut state, now, Event::Changed(change));

@@ -29,6 +29,7 @@ async fn check(file: &str) {
     if let Err(error) = play.until(end).await {
         panic!("{file}:{error}\n{}", play.story().await);
     }
+    play.agent.lose_server();
     let server = play.server.take().unwrap();
     let dir = server.dir.clone();
     server.stop().await.unwrap();
@@ -54,4 +55,24 @@ async fn a_plan_that_nobody_approves_expires() {
 #[tokio::test]
 async fn a_lease_outlives_the_server_and_the_next_one_takes_the_plan_up() {
     check("lease_outlives_the_server.scn").await;
+}
+
+#[tokio::test]
+async fn a_plan_is_void_when_what_it_was_made_for_has_changed() {
+    check("plan_void_by_drift.scn").await;
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_come_up_stops_the_plan() {
+    check("replica_that_does_not_come_up.scn").await;
+}
+
+#[tokio::test]
+async fn handles_that_leak_since_a_change_of_configuration_are_told_so() {
+    check("handles_after_config_change.scn").await;
+}
+
+#[tokio::test]
+async fn too_little_data_is_said_to_be_too_little() {
+    check("too_little_data.scn").await;
 }

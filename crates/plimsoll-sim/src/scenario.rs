@@ -125,6 +125,10 @@ pub enum Expect {
         service: ServiceName,
         playbook: String,
     },
+    PlanVoid {
+        service: ServiceName,
+        because: String,
+    },
     NoPlan {
         service: ServiceName,
         because: String,

@@ -39,6 +39,8 @@ pub struct Trial<'a> {
     pub untreated: Vec<TrialSeries<'a>>,
     /// Whether what the leak came from was taken away, not only its effect.
     pub cause_removed: bool,
+    /// The least time that the samples of a replica must cover, up to now.
+    pub covers: Span,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,20 +54,45 @@ pub enum Judgement {
 
 /// What became of the treated replicas. A fallen level counts for nothing: only growth does.
 pub fn judge(trial: &Trial<'_>) -> Judgement {
+    if trial.leak_per_hour <= 0.0 {
+        return unclear("nothing grew before, so there is nothing to compare with".into());
+    }
+    if let Some(reason) = sides(trial).find_map(|(series, _)| too_little(trial, series)) {
+        return unclear(reason);
+    }
     let mut compared = Vec::new();
     for (series, treated) in sides(trial) {
         let Some(per_hour) = floor_growth_per_hour(series.samples) else {
-            return Judgement::Unclear {
-                reason: format!("{} has not shown a floor after its start yet", series.instance),
-            };
+            return unclear(format!(
+                "{} has not shown a floor after its start yet",
+                series.instance
+            ));
         };
         let growth = Growth { per_hour, unit: trial.metric.unit() };
         compared.push(Comparison { instance: series.instance.clone(), treated, growth });
     }
     match worst_treated(&compared) {
-        None => Judgement::Unclear { reason: "no treated replica reports yet".into() },
+        None => unclear("no treated replica reports yet".into()),
         Some(worst) => settle(trial, worst.clone(), compared),
     }
+}
+
+const fn unclear(reason: String) -> Judgement {
+    Judgement::Unclear { reason }
+}
+
+/// Why the samples of a replica do not carry a judgement: too short, or too long ago.
+fn too_little(trial: &Trial<'_>, series: &TrialSeries<'_>) -> Option<String> {
+    let name = &series.instance;
+    let (Some(first), Some(last)) = (series.samples.first(), series.samples.last()) else {
+        return Some(format!("{name} has not reported since its start"));
+    };
+    let covered = last.at.since(first.at);
+    if covered < trial.covers {
+        return Some(format!("{name} was seen for {covered}, {} are needed", trial.covers));
+    }
+    let silent = trial.now.since(last.at);
+    (silent > trial.covers).then(|| format!("{name} has not reported for {silent}"))
 }
 
 fn sides<'t, 's>(
@@ -86,16 +113,26 @@ fn settle(trial: &Trial<'_>, worst: Comparison, compared: Vec<Comparison>) -> Ju
         return Judgement::Settled(masked(trial, &worst, compared));
     }
     if share > FLAT_SHARE {
-        return Judgement::Unclear {
-            reason: format!(
-                "{} still grows {} ({:.0} % of the leak)",
-                worst.instance,
-                worst.growth,
-                share * 100.0
-            ),
-        };
+        return unclear(format!(
+            "{} still grows {} ({:.0} % of the leak)",
+            worst.instance,
+            worst.growth,
+            share * 100.0
+        ));
+    }
+    if let Some(rests) = resting_control(trial, &compared) {
+        return unclear(format!("{rests} was not treated and does not grow either: no load?"));
     }
     Judgement::Settled(flat(trial, compared))
+}
+
+/// An untreated replica that has stopped leaking: then what made the treated ones flat made it flat
+/// too, and it was not the treatment.
+fn resting_control<'c>(trial: &Trial<'_>, compared: &'c [Comparison]) -> Option<&'c InstanceName> {
+    let rests = |comparison: &&Comparison| {
+        !comparison.treated && comparison.growth.per_hour <= FLAT_SHARE * trial.leak_per_hour
+    };
+    compared.iter().find(rests).map(|comparison| &comparison.instance)
 }
 
 fn masked(trial: &Trial<'_>, worst: &Comparison, compared: Vec<Comparison>) -> Outcome {
@@ -191,6 +228,7 @@ mod tests {
                 .map(|samples| TrialSeries { instance: name("orders-2"), samples })
                 .collect(),
             cause_removed,
+            covers: Span::from_secs(15),
         })
     }
 
@@ -231,7 +269,52 @@ mod tests {
             treated: Vec::new(),
             untreated: Vec::new(),
             cause_removed: true,
+            covers: Span::from_secs(15),
         };
         assert_eq!(kind(&judge(&trial)), None);
+    }
+
+    #[test]
+    fn when_the_untreated_rest_as_well_nothing_is_proved() {
+        assert_eq!(kind(&check(0.0, Some(0.0), true)), None);
+    }
+
+    #[test]
+    fn samples_that_are_old_or_few_prove_nothing() {
+        let flat = rising(0.0);
+        let at = |now: i64, count: usize| {
+            let instance = InstanceName::new("orders-0").unwrap();
+            let judgement = judge(&Trial {
+                now: Timestamp::from_secs(now),
+                metric: Metric::RuntimeHeapLive,
+                leak_per_hour: LEAK,
+                limit: None,
+                treated: vec![TrialSeries { instance, samples: &flat[..count] }],
+                untreated: Vec::new(),
+                cause_removed: true,
+                covers: Span::from_secs(15),
+            });
+            kind(&judgement)
+        };
+        assert_eq!(at(60, 60), Some(OutcomeKind::Fixed));
+        assert_eq!(at(300, 60), None, "it has not reported for minutes");
+        assert_eq!(at(12, 12), None, "twelve seconds are too short");
+    }
+
+    #[test]
+    fn without_a_growth_before_there_is_no_judgement() {
+        let flat = rising(0.0);
+        let instance = InstanceName::new("orders-0").unwrap();
+        let judgement = judge(&Trial {
+            now: Timestamp::from_secs(60),
+            metric: Metric::RuntimeHeapLive,
+            leak_per_hour: 0.0,
+            limit: None,
+            treated: vec![TrialSeries { instance, samples: &flat }],
+            untreated: Vec::new(),
+            cause_removed: true,
+            covers: Span::from_secs(15),
+        });
+        assert_eq!(kind(&judgement), None);
     }
 }

@@ -88,7 +88,9 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plimsoll_model::{Action, Bytes, CommandId, Digest, InstanceName, ServiceName, Span};
+    use plimsoll_model::{
+        Action, Bytes, CommandId, Digest, InstanceName, ServiceName, Span, Timestamp,
+    };
 
     fn command() -> Command {
         Command {
@@ -100,6 +102,7 @@ mod tests {
             version: None,
             action: Action::SetMemoryHigh(Bytes::from_mib(300)),
             lease: Some(Span::from_mins(5)),
+            not_after: Timestamp::from_secs(1_780_000_000),
             reason: "gain time".into(),
         }
     }
@@ -120,6 +123,7 @@ mod tests {
         };
         check(|signed| signed.command.instance = "orders-1".into());
         check(|signed| signed.command.lease_ms = None);
+        check(|signed| signed.command.not_after = "2027-01-01T00:00:00.000Z".into());
         check(|signed| signed.signature.clear());
         check(|signed| signed.signature.replace_range(0..1, "x"));
         check(|signed| signed.signature = "0".repeat(64));

@@ -35,6 +35,7 @@ pub struct CommandShape {
     pub version: Option<String>,
     pub action: ActionShape,
     pub lease_ms: Option<i64>,
+    pub not_after: String,
     pub reason: String,
 }
 
@@ -69,8 +70,18 @@ impl TryFrom<ActionShape> for Action {
 
 impl From<&Command> for CommandShape {
     fn from(command: &Command) -> Self {
-        let Command { id, plan, authority, service, instance, version, action, lease, reason } =
-            command;
+        let Command {
+            id,
+            plan,
+            authority,
+            service,
+            instance,
+            version,
+            action,
+            lease,
+            not_after,
+            reason,
+        } = command;
         Self {
             id: id.to_string(),
             plan: text_opt(plan.as_ref()),
@@ -80,6 +91,7 @@ impl From<&Command> for CommandShape {
             version: text_opt(version.as_ref()),
             action: action.into(),
             lease_ms: lease.map(Span::as_millis),
+            not_after: shape::format_time(*not_after),
             reason: reason.clone(),
         }
     }
@@ -97,6 +109,7 @@ impl TryFrom<CommandShape> for Command {
             version: shape::name_opt("command.version", shape.version.as_deref())?,
             action: shape.action.try_into()?,
             lease: shape.lease_ms.map(Span::from_millis),
+            not_after: shape::time("command.not_after", &shape.not_after)?,
             reason: shape.reason,
         })
     }

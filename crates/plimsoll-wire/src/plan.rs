@@ -5,7 +5,7 @@ use plimsoll_model::{Approval, Draft, Expectation, Guard, Plan, Span, Step, Step
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::assessment::GrowthShape;
+use crate::assessment::{ExhaustionShape, GrowthShape};
 use crate::command::ActionShape;
 use crate::digest::draft_digest;
 use crate::shape::{self, ShapeError, finite, format_time, text_opt, texts};
@@ -61,6 +61,9 @@ pub struct DraftShape {
     pub parent: Option<String>,
     pub steps: Vec<StepShape>,
     pub expectation: ExpectationShape,
+    /// Left out where there is none, so that a draft without it keeps its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhaustion: Option<ExhaustionShape>,
     pub evidence: String,
     pub reason: String,
 }
@@ -203,6 +206,7 @@ impl From<&Draft> for DraftShape {
             parent,
             steps,
             expectation,
+            exhaustion,
             evidence,
             reason,
         } = draft;
@@ -217,6 +221,7 @@ impl From<&Draft> for DraftShape {
             parent: text_opt(parent.as_ref()),
             steps: steps.iter().map(Into::into).collect(),
             expectation: expectation.into(),
+            exhaustion: exhaustion.as_ref().map(Into::into),
             evidence: evidence.to_string(),
             reason: reason.clone(),
         }
@@ -237,6 +242,7 @@ impl TryFrom<DraftShape> for Draft {
             parent: shape::name_opt("plan.draft.parent", shape.parent.as_deref())?,
             steps: shape::all(shape.steps)?,
             expectation: shape.expectation.try_into()?,
+            exhaustion: shape.exhaustion.map(TryInto::try_into).transpose()?,
             evidence: shape::digest("plan.draft.evidence", &shape.evidence)?,
             reason: shape.reason,
         })

@@ -122,6 +122,7 @@ fn an_error_names_the_field_that_is_wrong() {
     wrong(|record| record.receipts[0].ended_at.clear(), "receipt.ended_at");
     wrong(|record| record.opened_on.metric = Some("rss".into()), "assessment.metric");
     wrong(|record| record.capturing.as_mut().unwrap().authority.push('0'), "command.authority");
+    wrong(|record| record.capturing.as_mut().unwrap().not_after.clear(), "command.not_after");
 }
 
 proptest! {
@@ -151,11 +152,13 @@ proptest! {
     fn any_command_survives_its_json(
         bytes in any::<u64>(),
         lease in any::<i64>(),
+        not_after in -377_705_023_201_000_i64..=253_402_207_200_999,
         digest in any::<[u8; 32]>(),
     ) {
         let noun = Command {
             action: Action::SetSoftLimit(Bytes(bytes)),
             lease: Some(Span::from_millis(lease)),
+            not_after: Timestamp::from_millis(not_after),
             authority: Digest(digest),
             ..examples::commands().remove(0)
         };

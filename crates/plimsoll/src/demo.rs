@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_server::Playbook;
 use plimsoll_wire::words::OutcomeWord;
+use tempfile::TempDir;
 
 use crate::daemon::{block_on, stop_signal};
 use crate::exit::{Exit, Failure};
@@ -73,10 +74,7 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
     let told = block_on(async {
         let stop = stop_signal()?;
         tokio::pin!(stop);
-        let mut stage = tokio::select! {
-            stage = Stage::set(&args, folder.path()) => stage?,
-            () = &mut stop => return Err(Failure::failed(DemoError::Interrupted)),
-        };
+        let mut stage = Stage::set(&args, folder.path())?;
         let mut tale = Tale::new(stage.skipped());
         let ended = tokio::select! {
             ended = script::play(&mut stage, args.story, &mut tale) => ended,
@@ -134,40 +132,27 @@ fn conclude(tale: &Tale, kind: StoryKind) -> Result<Exit, Failure> {
     }
 }
 
-/// Where the demo works: a directory that was asked for, or one that is removed afterwards.
+/// Where the demo works: a directory that was asked for, or one that nobody else can enter and that
+/// is removed afterwards.
 enum Folder {
     Kept(PathBuf),
-    Removed(PathBuf),
+    Removed(TempDir),
 }
 
 impl Folder {
     fn of(asked: Option<PathBuf>) -> Result<Self, Failure> {
-        let folder = match asked {
-            Some(path) => Self::Kept(path),
-            None => {
-                let name = format!("plimsoll-demo-{}", std::process::id());
-                Self::Removed(std::env::temp_dir().join(name))
-            }
+        let made = match &asked {
+            Some(path) => std::fs::create_dir_all(path).map(|()| Self::Kept(path.clone())),
+            None => tempfile::Builder::new().prefix("plimsoll-demo-").tempdir().map(Self::Removed),
         };
-        let path = folder.path().to_owned();
-        std::fs::create_dir_all(&path)
-            .map_err(|source| Failure::failed(DemoError::Folder { path, source }))?;
-        Ok(folder)
+        let path = asked.unwrap_or_else(std::env::temp_dir);
+        made.map_err(|source| Failure::failed(DemoError::Folder { path, source }))
     }
 
     fn path(&self) -> &Path {
         match self {
-            Self::Kept(path) | Self::Removed(path) => path,
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Self::Removed(path) = self
-            && let Err(error) = std::fs::remove_dir_all(&path)
-        {
-            say(&format!("{} is left behind: {error}", path.display()));
+            Self::Kept(path) => path,
+            Self::Removed(folder) => folder.path(),
         }
     }
 }

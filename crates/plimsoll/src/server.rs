@@ -1,5 +1,6 @@
 //! `plimsoll server`: the server on its own, for agents that run elsewhere on this machine.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -76,10 +77,15 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
 pub(crate) fn announce(address: SocketAddr, dir: &Path, format: Format) {
     match format {
         Format::Table => {
-            let token = token_at(dir, OPERATOR_TOKEN_FILE);
-            let link = token.map_or_else(|_| String::new(), |token| format!("#token={token}"));
+            // A log is read by more people than a terminal.
+            let token = match std::io::stderr().is_terminal() {
+                true => token_at(dir, OPERATOR_TOKEN_FILE).ok(),
+                false => None,
+            };
+            let link = token.map_or_else(String::new, |token| format!("#token={token}"));
             say(&format!("plimsoll is at http://{address}/{link}"));
             say(&format!("data is kept in {}; Ctrl-C stops it", dir.display()));
+            say(&format!("the token to approve with is in {OPERATOR_TOKEN_FILE} there"));
         }
         Format::Json => {
             let started = serde_json::json!({ "listening": address.to_string() });

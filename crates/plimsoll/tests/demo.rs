@@ -85,12 +85,20 @@ impl Demo {
         all.filter(|pid| *pid != self.child.id()).collect()
     }
 
+    /// The agent's process id, as soon as there is one.
     fn agent(&self) -> u32 {
         let is_agent = |pid: &u32| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             line.split(|byte| *byte == 0).nth(1) == Some(b"agent")
         };
-        self.processes().into_iter().find(is_agent).expect("the demo has an agent")
+        let deadline = now() + CLEARED;
+        loop {
+            if let Some(agent) = self.processes().into_iter().find(is_agent) {
+                return agent;
+            }
+            assert!(now() < deadline, "the demo has no agent");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn expect_nothing_left(&self, agent: u32) {
@@ -223,6 +231,19 @@ fn an_interrupted_demo_leaves_no_process_and_no_cgroup() {
     demo.until_said("the fleet runs");
     let agent = demo.agent();
     assert!(demo.processes().len() >= 3, "server, agent and the fleet run");
+    demo.signal(Signal::SIGINT);
+    assert_eq!(demo.ends(CLEARED).code(), Some(4));
+    demo.expect_nothing_left(agent);
+}
+
+#[test]
+fn a_demo_that_is_interrupted_while_it_starts_leaves_nothing_either() {
+    if !has_java() {
+        return;
+    }
+    let mut demo = Demo::start(&[]);
+    demo.until_said("the page is at");
+    let agent = demo.agent();
     demo.signal(Signal::SIGINT);
     assert_eq!(demo.ends(CLEARED).code(), Some(4));
     demo.expect_nothing_left(agent);

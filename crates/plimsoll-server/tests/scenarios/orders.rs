@@ -55,16 +55,10 @@ async fn send(server: &Server, agent: &str, reach: &[Reach], receipts: &[Receipt
     request.send().await.unwrap().json().await.unwrap()
 }
 
-async fn written(play: &Play, incident: &Incident, kind: &str) -> usize {
-    let view = play.server().get(&format!("/api/v1/incidents/{}", incident.id)).await;
-    let timeline = view["timeline"].as_array().unwrap();
-    timeline.iter().filter(|entry| entry["kind"] == kind).count()
-}
-
 #[tokio::test]
 async fn an_undoing_is_filed_beside_the_act_and_what_is_acknowledged_survives_a_kill() {
     let (mut play, incident) = waiting().await;
-    let (filed, receipts) = (incident.receipts.len(), written(&play, &incident, "receipt").await);
+    let (filed, receipts) = (incident.receipts.len(), play.written(&incident, "receipt", "").await);
     assert_eq!(filed, receipts, "each receipt has its entry");
     let undone = undone(&incident, play.now);
     let told = send(play.server(), "node-1", &[], &[undone.clone(), undone.clone()]).await;
@@ -77,13 +71,13 @@ async fn an_undoing_is_filed_beside_the_act_and_what_is_acknowledged_survives_a_
     let after = orders(&play).await;
     assert_eq!(after.receipts.len(), filed + 1);
     assert!(after.receipts.contains(&undone));
-    assert_eq!(written(&play, &incident, "lease_undone").await, 1);
+    assert_eq!(play.written(&incident, "lease_undone", "").await, 1);
 
     let again = send(play.server(), "node-1", &[], &[undone]).await;
     assert_eq!(again.acknowledged.len(), 1, "it may be said again, and is taken as said");
     assert_eq!(orders(&play).await.receipts.len(), filed + 1);
-    assert_eq!(written(&play, &incident, "lease_undone").await, 1);
-    assert_eq!(written(&play, &incident, "receipt").await, receipts);
+    assert_eq!(play.written(&incident, "lease_undone", "").await, 1);
+    assert_eq!(play.written(&incident, "receipt", "").await, receipts);
 }
 
 #[tokio::test]
@@ -141,8 +135,8 @@ async fn an_approval_counts_only_for_exactly_this_plan_on_exactly_this_evidence(
         assert_eq!(approve(play.server(), plan.id.as_str(), &right).await.status, 200);
     }
     assert_eq!(orders(&play).await.approval.unwrap().approver, "anna");
-    assert_eq!(written(&play, &incident, "approval_given").await, 1, "twice is once");
-    assert_eq!(written(&play, &incident, "approval_refused").await, 3);
+    assert_eq!(play.written(&incident, "approval_given", "").await, 1, "twice is once");
+    assert_eq!(play.written(&incident, "approval_refused", "").await, 3);
     play.until(Span::from_secs(345)).await.unwrap();
     let done =
         orders(&play).await.receipts.into_iter().any(|receipt| {

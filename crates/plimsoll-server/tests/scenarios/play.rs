@@ -190,10 +190,23 @@ impl Play {
         found.into_iter().find(of_service).map(|record| Incident::try_from(record).unwrap())
     }
 
+    /// How many entries of a kind, with this in their reason, were written of an incident.
+    pub(crate) async fn written(&self, incident: &Incident, kind: &str, because: &str) -> usize {
+        let view = self.server().get(&format!("/api/v1/incidents/{}", incident.id)).await;
+        let says = |entry: &&Value| {
+            entry["kind"] == kind && entry["why"].as_str().unwrap().contains(because)
+        };
+        view["timeline"].as_array().unwrap().iter().filter(says).count()
+    }
+
     async fn expect(&self, expected: &Expect) -> Result<(), String> {
         if let Some(service) = expected.incident_of() {
-            let incident = self.newest(service).await;
-            return expected.check_incident(&incident.ok_or("there is no incident")?);
+            let incident = self.newest(service).await.ok_or("there is no incident")?;
+            let undone = matches!(expected, Expect::LeaseUndone { .. });
+            if undone && self.written(&incident, "lease_undone", "").await == 0 {
+                return Err("nobody wrote down that a lease was undone".into());
+            }
+            return expected.check_incident(&incident);
         }
         let (holds, found) = match expected {
             Expect::Verdict { .. } => return self.expect_verdict(expected),
@@ -208,6 +221,11 @@ impl Play {
             Expect::Runs { instance, version } => {
                 let runs = self.world.version_of(instance);
                 (runs == Some(version), format!("{instance} runs {runs:?}"))
+            }
+            Expect::PlanVoid { service, because } => {
+                let incident = self.newest(service).await.ok_or("there is no incident")?;
+                let written = self.written(&incident, "plan_void", because).await;
+                (written > 0, "no plan became void for that reason".into())
             }
             Expect::ApprovalRefused { because } => {
                 let found = self.refusals.iter().any(|refusal| refusal.contains(because));

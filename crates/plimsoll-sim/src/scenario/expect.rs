@@ -21,6 +21,7 @@ impl Expect {
             | Self::Never { .. }
             | Self::NoIncident { .. }
             | Self::Runs { .. }
+            | Self::PlanVoid { .. }
             | Self::ApprovalRefused { .. } => None,
         }
     }
@@ -64,6 +65,7 @@ impl Expect {
             | Self::Never { .. }
             | Self::NoIncident { .. }
             | Self::Runs { .. }
+            | Self::PlanVoid { .. }
             | Self::ApprovalRefused { .. } => Ok(()),
         }
     }

@@ -209,6 +209,9 @@ fn expect(words: &[&str]) -> Result<Expect, String> {
         ["plan", "of", service, playbook] => {
             Ok(Expect::Plan { service: service_name(service)?, playbook: text(playbook) })
         }
+        ["plan", "of", service, "void", "because", because] => {
+            Ok(Expect::PlanVoid { service: service_name(service)?, because: text(because) })
+        }
         ["no", "plan", "of", service, "because", because] => {
             Ok(Expect::NoPlan { service: service_name(service)?, because: text(because) })
         }

@@ -101,6 +101,7 @@ pub(crate) fn commands() -> Vec<Command> {
         version: None,
         action,
         lease: None,
+        not_after: at(300),
         reason: "look inside".into(),
     };
     let mut commands: Vec<_> = actions().into_iter().map(command).collect();

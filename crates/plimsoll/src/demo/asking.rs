@@ -56,11 +56,16 @@ impl Server {
 
     /// The newest incident of a service, with its timeline.
     pub(super) async fn incident(&self, service: &str) -> Result<Option<IncidentView>, AskError> {
-        let all = self.get::<Incidents>("/api/v1/incidents").await?.incidents;
-        let Some(found) = all.into_iter().find(|incident| incident.service == service) else {
+        let Some(found) =
+            self.incidents().await?.into_iter().find(|incident| incident.service == service)
+        else {
             return Ok(None);
         };
         self.get(&format!("/api/v1/incidents/{}", found.id)).await.map(Some)
+    }
+
+    pub(super) async fn incidents(&self) -> Result<Vec<IncidentRecord>, AskError> {
+        self.get::<Incidents>("/api/v1/incidents").await.map(|answer| answer.incidents)
     }
 
     pub(super) async fn tell(&self, change: &ChangeShape) -> Result<(), AskError> {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -26,8 +27,11 @@ impl Running {
     /// thread that started it.
     pub(super) fn start(name: &str, args: &[OsString], folder: &Path) -> std::io::Result<Self> {
         let executable = std::env::current_exe()?;
-        let log =
-            File::options().create(true).append(true).open(folder.join(format!("{name}.log")))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(folder.join(format!("{name}.log")))?;
         let errors = log.try_clone()?;
         let child = Command::new(&executable)
             .arg(SUBCOMMAND)

@@ -56,6 +56,7 @@ type Told<T> = Result<T, Failure>;
 
 /// Plays the story from the first request to the outcome.
 pub(super) async fn play(stage: &mut Stage, kind: StoryKind, tale: &mut Tale) -> Told<()> {
+    stage.ready().await?;
     tale.happened("the fleet runs", "load follows a day squeezed into two minutes", "");
     tokio::time::sleep(BASELINE).await;
     let deployed_at = Instant::now();
@@ -243,6 +244,7 @@ impl Script {
                 && told("recommend", VerdictWord::Steady);
             if all || Instant::now() > self.deadline {
                 tale.services(services);
+                tale.incidents(stage.server.incidents().await.map_err(Failure::failed)?);
                 tale.load(stage.load());
                 return Ok(());
             }

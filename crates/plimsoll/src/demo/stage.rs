@@ -76,18 +76,18 @@ struct Load {
 }
 
 impl Stage {
-    /// Starts everything and returns when all of it is ready.
-    pub(super) async fn set(args: &Args, folder: &Path) -> Result<Self, Failure> {
+    /// Starts server and agent. Whatever comes then, [`Self::clear`] ends it in order.
+    pub(super) fn set(args: &Args, folder: &Path) -> Result<Self, Failure> {
         let swept = plimsoll_act::cgroup::sweep();
         if swept.runs > 0 {
             say(&format!("removed what {} earlier runs had left", swept.runs));
         }
         let address = address(args.listen).map_err(Failure::bad_input)?;
         let fleet = prepare_fleet(folder).map_err(Failure::failed)?;
-        Self::start(args.story, folder, address, fleet).await.map_err(Failure::failed)
+        Self::start(args.story, folder, address, fleet).map_err(Failure::failed)
     }
 
-    async fn start(
+    fn start(
         kind: StoryKind,
         folder: &Path,
         address: SocketAddr,
@@ -101,7 +101,7 @@ impl Stage {
         std::fs::write(folder.join("fleet.json"), described).map_err(StageError::Write)?;
         say(&format!("the page is at http://{address}/#token={token}"));
         let server = Server::new(format!("http://{address}"), token)?;
-        let mut stage = Self {
+        Ok(Self {
             server,
             fleet,
             address,
@@ -110,11 +110,15 @@ impl Stage {
             server_process: start_server(kind, folder, address)?,
             agent_process: start_agent(folder, address)?,
             load: None,
-        };
-        stage.server_ready().await?;
-        stage.fleet_ready().await?;
-        stage.start_load();
-        Ok(stage)
+        })
+    }
+
+    /// Returns when all of it runs, with the load on it.
+    pub(super) async fn ready(&mut self) -> Result<(), StageError> {
+        self.server_ready().await?;
+        self.fleet_ready().await?;
+        self.start_load();
+        Ok(())
     }
 
     pub(super) fn data_dir(&self) -> PathBuf {

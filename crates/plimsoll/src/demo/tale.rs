@@ -24,6 +24,9 @@ const WIDTHS: [usize; 4] = [6, 26, 31, 31];
 /// Characters of a cell; the whole text is in the JSON and in the journal.
 const CELL: usize = 220;
 
+/// The services of the fleet that have a fault.
+const FAULTY: [&str; 2] = ["orders", "ledger"];
+
 /// The demo as it is told.
 #[derive(Debug)]
 pub(super) struct Tale {
@@ -34,6 +37,8 @@ pub(super) struct Tale {
     steps_told: usize,
     incident: Option<IncidentRecord>,
     services: Vec<ServiceView>,
+    /// Services that somebody was called for, and nothing was wrong with.
+    accused: Vec<String>,
     lease: Option<StoryLease>,
     skipped: Vec<String>,
     audit: StoryAudit,
@@ -48,6 +53,7 @@ impl Tale {
             steps_told: 0,
             incident: None,
             services: Vec::new(),
+            accused: Vec::new(),
             lease: None,
             skipped,
             audit: StoryAudit::default(),
@@ -155,6 +161,12 @@ impl Tale {
         self.services = services;
     }
 
+    /// Nothing may be said of anything but the two services that have a fault.
+    pub(super) fn incidents(&mut self, incidents: Vec<IncidentRecord>) {
+        let others = incidents.into_iter().map(|incident| incident.service);
+        self.accused.extend(others.filter(|name| !FAULTY.contains(&name.as_str())));
+    }
+
     pub(super) fn load(&mut self, totals: LoadTotals) {
         let LoadTotals { sent, ok, failed, dropped } = totals;
         let effect = format!("{ok} of {sent} orders answered, {failed} failed, {dropped} dropped");
@@ -227,6 +239,7 @@ impl Tale {
         } else {
             owe(story.predicted_recurrence.is_some(), "no recurrence is predicted");
         }
+        owe(self.accused.is_empty(), &format!("accused without a fault: {:?}", self.accused));
         owe(story.audit.verified, "the journal is not verified");
         missing
     }
