@@ -102,9 +102,10 @@ impl Performed {
             if index.running.contains(&number) {
                 return Ok(Begin::Running);
             }
+            self.newest(&index, number)?;
             index.unsaved.entry(number).or_default().acknowledged = Some(0);
             index.unacknowledged.insert(number);
-            self.save(&mut index, number)?;
+            self.save_or_wait(&mut index, number);
             return Ok(Begin::Ended);
         }
         if index.unsaved.len() >= UNSAVED_MAX {
@@ -137,10 +138,7 @@ impl Performed {
     pub fn save_unsaved(&self) -> usize {
         let mut index = self.index();
         for number in index.unsaved.keys().copied().collect::<Vec<_>>() {
-            match self.save(&mut index, number) {
-                Ok(()) => tracing::info!(number, "a receipt is on disk now"),
-                Err(error) => tracing::debug!(%error, number, "a receipt is still not on disk"),
-            }
+            self.save_or_wait(&mut index, number);
         }
         index.unsaved.len()
     }
@@ -173,9 +171,7 @@ impl Performed {
             if self.newest(&index, number)?.receipts.len() <= *count {
                 index.unacknowledged.remove(&number);
             }
-            if let Err(error) = self.save(&mut index, number) {
-                tracing::debug!(%error, number, "an acknowledgement is not on disk yet");
-            }
+            self.save_or_wait(&mut index, number);
         }
         Ok(())
     }
@@ -191,9 +187,7 @@ impl Performed {
             let receipt = (&interrupted(command, started_at, now)).into();
             index.unsaved.entry(number).or_default().receipts.push(receipt);
             // An agent that does not start would leave its leases without an end.
-            if let Err(error) = self.save(&mut index, number) {
-                tracing::warn!(%error, number, "a receipt is not on disk yet");
-            }
+            self.save_or_wait(&mut index, number);
         }
         if begun.receipts.is_empty() || begun.acknowledged < begun.receipts.len() {
             index.unacknowledged.insert(number);
@@ -237,6 +231,13 @@ impl Performed {
         self.write(number, &newest)?;
         index.unsaved.remove(&number);
         Ok(())
+    }
+
+    /// For what may wait: the failure of the receipt itself was told, and nothing is lost.
+    fn save_or_wait(&self, index: &mut Index, number: u64) {
+        if let Err(error) = self.save(index, number) {
+            tracing::debug!(%error, number, "the record of a command is not on disk yet");
+        }
     }
 
     fn index(&self) -> std::sync::MutexGuard<'_, Index> {

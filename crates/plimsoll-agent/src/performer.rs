@@ -212,8 +212,11 @@ impl Performer {
         }
         match self.performed.save_unsaved() {
             0 => {}
-            lost => tracing::error!(lost, "the receipts of so many commands are in memory only, \
-                                    and lost unless the server takes them now"),
+            lost => tracing::error!(
+                lost,
+                "the receipts of so many commands are in memory only, \
+                                    and lost unless the server takes them now"
+            ),
         }
     }
 

@@ -5,6 +5,12 @@
 
 #[path = "shared/jvm.rs"]
 mod jvm;
+#[path = "shared/mishaps.rs"]
+mod mishaps;
+#[path = "shared/port.rs"]
+mod port;
+#[path = "shared/proxy.rs"]
+mod proxy;
 #[path = "shared/server.rs"]
 mod server;
 #[path = "shared/stage.rs"]
@@ -114,7 +120,7 @@ async fn a_lease_ends_without_a_server_and_the_next_server_is_told() {
     let restored = || (std::fs::read_to_string(&file).unwrap() == before).then_some(());
     wait("the limit is as it was", restored).await;
 
-    let next = Server::start(&server.address.to_string(), Arc::clone(&server.desk)).await;
+    let next = Server::start(Arc::clone(&server.port), Arc::clone(&server.desk));
     let is_undone = |result: &ReceiptResult| matches!(result, ReceiptResult::Undone(_));
     let receipt = next.receipt(|receipt| is_undone(&receipt.result)).await;
     assert_eq!(receipt.command.as_str(), "c1");

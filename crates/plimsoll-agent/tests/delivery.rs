@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-use std::net::SocketAddr;
+#[path = "shared/port.rs"]
+mod port;
+#[path = "shared/proxy.rs"]
+mod proxy;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,8 +25,8 @@ use plimsoll_agent::push::queue::{Queue, QueueLimit};
 use plimsoll_agent::push::{Backoff, Pusher, Token, encode};
 use plimsoll_agent::{AgentOptions, run_collector};
 use plimsoll_model::{Change, ChangeKind, InstanceName, Metric, Reading, ServiceName, Timestamp};
+use port::Port;
 use prost::Message as _;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -88,12 +92,8 @@ async fn events(
 }
 
 /// Serves until the sender is dropped; then the task ends when all answers are given.
-async fn serve(
-    sink: &Arc<Sink>,
-    address: SocketAddr,
-) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
-    let listener = TcpListener::bind(address).await.unwrap();
-    let bound = listener.local_addr().unwrap();
+fn serve(sink: &Arc<Sink>, port: &Port) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let listener = port.listen();
     let router = Router::new()
         .route("/v1/metrics", post(metrics))
         .route("/api/v1/events", post(events))
@@ -103,7 +103,7 @@ async fn serve(
         let until = async { drop(stopped.await) };
         axum::serve(listener, router).with_graceful_shutdown(until).await.unwrap();
     });
-    (bound, stop, task)
+    (stop, task)
 }
 
 async fn wait_for(holds: impl Fn() -> bool) {
@@ -148,25 +148,20 @@ fn enqueue(queue: &Queue, numbers: std::ops::Range<i64>) {
     }
 }
 
-fn pusher(address: SocketAddr, limit: QueueLimit) -> (Arc<Queue>, Arc<Counters>, Pusher) {
+fn pusher(port: &Port, limit: QueueLimit) -> (Arc<Queue>, Arc<Counters>, Pusher) {
     let counters = Arc::new(Counters::default());
     let queue = Arc::new(Queue::new(limit, Arc::clone(&counters)));
     let backoff = Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(20) };
-    let server = format!("http://{address}/");
+    let server = format!("http://{}/", port.address());
     let parts = (Arc::clone(&queue), Arc::clone(&counters));
     let pusher = Pusher::new(&server, Token::new("s3cret"), backoff, parts.0, parts.1).unwrap();
     (queue, counters, pusher)
 }
 
-/// An address on which nothing listens, and may later.
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
 #[tokio::test]
 async fn a_server_that_was_away_gets_every_batch_in_order() {
-    let address = free_address().await;
-    let (queue, counters, pusher) = pusher(address, QueueLimit::default());
+    let port = Port::any();
+    let (queue, counters, pusher) = pusher(&port, QueueLimit::default());
     let pushing = tokio::spawn(async move { pusher.run().await });
     enqueue(&queue, 0..50);
     wait_for(|| counters.deliveries_failed() >= 3).await;
@@ -174,7 +169,7 @@ async fn a_server_that_was_away_gets_every_batch_in_order() {
     let sink = Arc::new(Sink::default());
     let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
     sink.refusals.lock().unwrap().extend(busy.into_iter().cycle().take(5));
-    let (_, stop, serving) = serve(&sink, address).await;
+    let (stop, serving) = serve(&sink, &port);
     wait_for(|| sink.taken().len() == 50).await;
     drop(stop);
     serving.await.unwrap();
@@ -182,7 +177,7 @@ async fn a_server_that_was_away_gets_every_batch_in_order() {
     let failed = counters.deliveries_failed();
     enqueue(&queue, 50..80);
     wait_for(|| counters.deliveries_failed() >= failed + 2).await;
-    let (_, stop, _) = serve(&sink, address).await;
+    let (stop, _) = serve(&sink, &port);
     queue.close();
     tokio::time::timeout(DEADLINE, pushing).await.unwrap().unwrap();
     drop(stop);
@@ -196,11 +191,11 @@ async fn a_server_that_was_away_gets_every_batch_in_order() {
 
 #[tokio::test]
 async fn after_a_long_outage_the_newest_batches_are_there() {
-    let address = free_address().await;
-    let (queue, counters, pusher) = pusher(address, QueueLimit { batches: 5, bytes: 1 << 20 });
+    let port = Port::any();
+    let (queue, counters, pusher) = pusher(&port, QueueLimit { batches: 5, bytes: 1 << 20 });
     enqueue(&queue, 0..23);
     let sink = Arc::new(Sink::default());
-    let (_, _stop, _) = serve(&sink, address).await;
+    let (_stop, _) = serve(&sink, &port);
     queue.close();
     tokio::time::timeout(DEADLINE, pusher.run()).await.unwrap();
     assert_eq!(sink.taken(), [18, 19, 20, 21, 22]);
@@ -211,8 +206,9 @@ async fn after_a_long_outage_the_newest_batches_are_there() {
 async fn what_the_server_refuses_is_counted_and_does_not_block_the_rest() {
     let sink = Arc::new(Sink { rejected_data_points: 1, ..Sink::default() });
     sink.refusals.lock().unwrap().push(StatusCode::BAD_REQUEST);
-    let (address, _stop, _) = serve(&sink, "127.0.0.1:0".parse().unwrap()).await;
-    let (queue, counters, pusher) = pusher(address, QueueLimit::default());
+    let port = Port::any();
+    let (_stop, _) = serve(&sink, &port);
+    let (queue, counters, pusher) = pusher(&port, QueueLimit::default());
     enqueue(&queue, 0..4);
     queue.close();
     tokio::time::timeout(DEADLINE, pusher.run()).await.unwrap();
@@ -224,11 +220,12 @@ async fn what_the_server_refuses_is_counted_and_does_not_block_the_rest() {
 #[tokio::test]
 async fn a_running_agent_delivers_this_machine_and_stops_when_told() {
     let sink = Arc::new(Sink::default());
-    let (address, _stop, _) = serve(&sink, "127.0.0.1:0".parse().unwrap()).await;
+    let port = Port::any();
+    let (_stop, _) = serve(&sink, &port);
     let node = InstanceName::new("here").unwrap();
     let options = AgentOptions {
         interval: Duration::from_millis(50),
-        ..AgentOptions::new(&format!("http://{address}"), Watch::Labelled, node)
+        ..AgentOptions::new(&format!("http://{}", port.address()), Watch::Labelled, node)
     };
     let counters = Arc::clone(&options.counters);
     let (stop, stopped) = oneshot::channel::<()>();
@@ -244,8 +241,15 @@ async fn a_running_agent_delivers_this_machine_and_stops_when_told() {
 #[tokio::test]
 async fn an_address_that_is_none_is_refused_at_the_start() {
     let node = InstanceName::new("here").unwrap();
-    let options = AgentOptions::new("127.0.0.1:7300", Watch::Labelled, node);
+    let options = AgentOptions::new("127.0.0.1:1", Watch::Labelled, node);
     let error = run_collector(options, std::future::pending()).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("http://127.0.0.1:7300"), "{source}");
+}
+
+#[test]
+fn readings_go_to_the_server_whatever_proxy_is_named() {
+    proxy::passes_and_ignores_the_proxy(
+        "a_running_agent_delivers_this_machine_and_stops_when_told",
+    );
 }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use plimsoll_model::{
     Change, InstanceName, Level, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory,
-    ServiceName, Timestamp, Version,
+    ServiceName, Span, Timestamp, Version,
 };
 
 /// Changes kept of one service: a year of daily deploys.
 const CHANGES_MAX: usize = 400;
+
+/// A service that was not heard of for so long may be forgotten when there are too many: longer than
+/// any restart, shorter than a day of churning names.
+const SILENT: Span = Span::from_hours(1);
 
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -29,14 +33,14 @@ impl Fleet {
             return;
         }
         let limit = self.limit;
-        match self.open(&reading.service) {
+        match self.open(&reading.service, reading.at) {
             Some(history) => history.record(reading, limit),
             None => self.refused += 1,
         }
     }
 
     pub(crate) fn change(&mut self, change: Change) {
-        match self.open(&change.service) {
+        match self.open(&change.service, change.at) {
             Some(history) => {
                 history.change(change);
                 if history.changes.len() > CHANGES_MAX {
@@ -55,14 +59,24 @@ impl Fleet {
         self.histories.values()
     }
 
-    fn open(&mut self, service: &ServiceName) -> Option<&mut ServiceHistory> {
+    fn open(&mut self, service: &ServiceName, at: Timestamp) -> Option<&mut ServiceHistory> {
         if !self.histories.contains_key(service) {
-            if self.histories.len() >= self.services_max {
+            if self.histories.len() >= self.services_max && !self.make_room(at) {
                 return None;
             }
             self.histories.insert(service.clone(), ServiceHistory::new(service.clone()));
         }
         self.histories.get_mut(service)
+    }
+
+    /// Forgets the service that has been silent for longest, if that is long enough: names that come
+    /// and go, as those of build jobs do, must not keep out the ones that stay.
+    fn make_room(&mut self, now: Timestamp) -> bool {
+        let heard = |history: &ServiceHistory| history.last_seen().unwrap_or_default();
+        let longest = self.histories.values().min_by_key(|history| heard(history));
+        let silent = longest.filter(|history| now.since(heard(history)) > SILENT);
+        let Some(service) = silent.map(|history| history.service.clone()) else { return false };
+        self.histories.remove(&service).is_some()
     }
 }
 

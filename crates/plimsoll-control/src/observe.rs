@@ -84,6 +84,7 @@ pub(crate) fn observe(state: &mut State, now: Timestamp) -> Vec<Effect> {
     }
     state.verdicts.assessed_at = Some(now);
     let State { fleet, verdicts, settings, .. } = state;
+    verdicts.by_service.retain(|service, _| fleet.history(service).is_some());
     let assessed = fleet.histories().map(|history| plimsoll_detect::assess(history, now));
     assessed.filter_map(|assessment| verdicts.put(assessment, settings)).collect()
 }

@@ -1,8 +1,8 @@
 //! Scenarios: a fleet, what is done to it, and what Plimsoll must say and do, as plain text.
 //!
-//! This is the notation and the simulated world; it knows nothing of the loop. The runner that
-//! plays a scenario against `plimsoll-control` is a test of that crate. The notation is described
-//! in `scenarios/README.md`.
+//! This is the notation and the simulated world; it knows nothing of the loop. Two runners play
+//! it: a test of `plimsoll-control` against the loop alone, and one of `plimsoll-server` through
+//! real sockets. The notation is described in `scenarios/README.md`.
 
 mod curve;
 mod expect;

@@ -33,7 +33,7 @@ pub enum IncidentStateShape {
 pub enum StepWaitShape {
     Nothing,
     Approval,
-    Receipt { command: CommandShape },
+    Receipt { command: Box<CommandShape> },
     Watch { until: String },
 }
 
@@ -76,7 +76,7 @@ impl From<&StepWait> for StepWaitShape {
         match wait {
             StepWait::Nothing => Self::Nothing,
             StepWait::Approval => Self::Approval,
-            StepWait::Receipt(command) => Self::Receipt { command: command.into() },
+            StepWait::Receipt(command) => Self::Receipt { command: Box::new(command.into()) },
             StepWait::Watch { until } => Self::Watch { until: format_time(*until) },
         }
     }
@@ -88,7 +88,7 @@ impl TryFrom<StepWaitShape> for StepWait {
         Ok(match shape {
             StepWaitShape::Nothing => Self::Nothing,
             StepWaitShape::Approval => Self::Approval,
-            StepWaitShape::Receipt { command } => Self::Receipt(command.try_into()?),
+            StepWaitShape::Receipt { command } => Self::Receipt((*command).try_into()?),
             StepWaitShape::Watch { until } => {
                 Self::Watch { until: shape::time("incident.state.wait.until", &until)? }
             }

@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn the_first_version_of_each_file_is_read_for_ever() {
         let command = r#"{"id": "cmd-1", "plan": null, "authority": "00", "service": "orders",
-            "instance": "orders-0", "version": "1.1.0", "lease_ms": 60000, "reason": "gain time",
+            "instance": "orders-0", "version": "1.1.0", "lease_ms": 60000,
+            "not_after": "2026-05-28T20:31:40.123Z", "reason": "gain time",
             "action": {"kind": "cgroup.soft_limit", "bytes": 4096}}"#;
         let leases = format!(
             r#"{{"file_version": 1, "leases": [{{"command": {command}, "file": "/cg/soft",

@@ -1,7 +1,6 @@
 //! The server's side of the order stream, as small as it can be: it signs what it is told to
 //! order, repeats it until it has the receipt, and keeps what agents report.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,8 +11,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use plimsoll_model::{Command, Reach, Receipt, ReceiptResult};
 use plimsoll_wire::agent::{Orders, Poll, sign};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::port::Port;
 
 pub(crate) const TOKEN: &str = "a-token-of-the-tests";
 
@@ -32,24 +32,23 @@ pub(crate) struct Desk {
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) desk: Arc<Mutex<Desk>>,
-    pub(crate) address: SocketAddr,
+    pub(crate) port: Arc<Port>,
     task: Arc<JoinHandle<()>>,
     dead: Arc<AtomicBool>,
 }
 
 impl Server {
-    pub(crate) async fn start(address: &str, desk: Arc<Mutex<Desk>>) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) fn start(port: Arc<Port>, desk: Arc<Mutex<Desk>>) -> Self {
+        let listener = port.listen();
         let router = Router::new().route("/api/v1/agent/poll", post(poll));
         let dead = Arc::new(AtomicBool::new(false));
         let router = router.with_state((Arc::clone(&desk), Arc::clone(&dead)));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { desk, address, task: Arc::new(task), dead }
+        Self { desk, port, task: Arc::new(task), dead }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     /// Nobody listens any more, and who is connected already gets no orders.

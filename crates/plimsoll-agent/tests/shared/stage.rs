@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use plimsoll_agent::commands::{CommandOptions, CommandsError, run_commands};
 use plimsoll_agent::local_socket::{ask, socket_path};
-use plimsoll_model::{Action, Command, CommandId, Digest, InstanceName, ServiceName, Version};
+use plimsoll_model::{
+    Action, Command, CommandId, Digest, InstanceName, ServiceName, Timestamp, Version,
+};
 use plimsoll_wire::fleet::{FleetSpec, Launch, ReplicaSpec, ServiceSpec};
 use plimsoll_wire::local::{LocalReplica, LocalReply, LocalRequest};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::port::Port;
 use crate::server::{Server, TOKEN};
 
 pub(crate) fn launch(program: &str, args: &[&str]) -> Launch {
@@ -118,10 +121,11 @@ pub(crate) fn command(id: &str, instance: &str, action: Action) -> Command {
         version: Some(Version::new("1").unwrap()),
         action,
         lease: None,
+        not_after: Timestamp::from_secs(4_000_000_000),
         reason: "a test orders it".to_owned(),
     }
 }
 
 pub(crate) async fn server() -> Server {
-    Server::start("127.0.0.1:0", Arc::default()).await
+    Server::start(Arc::new(Port::any()), Arc::default())
 }

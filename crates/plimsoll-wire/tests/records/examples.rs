@@ -286,6 +286,7 @@ pub(crate) fn plan() -> Plan {
             limit: Some(268_435_456.0),
             promise: "flat".into(),
         },
+        exhaustion: Some(exhaustion()),
         evidence: evidence_digest(&assessments()[0], Some(&diagnosis())),
         reason: "roll back".into(),
     })

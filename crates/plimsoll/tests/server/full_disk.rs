@@ -104,6 +104,20 @@ async fn meet(server: &Server, agent: &str) {
     drop(request.timeout(Duration::from_millis(300)).send().await);
 }
 
+/// A receipt is acknowledged when it is durable; here it cannot be.
+async fn check_receipt_is_not_taken(server: &Server) {
+    let at = "2026-01-05T00:00:00.000Z";
+    let receipt = json!({
+        "command": "cmd-1", "service": "orders", "instance": "orders-0",
+        "action": {"kind": "process.restart"}, "started_at": at, "ended_at": at,
+        "result": {"kind": "refused", "reason": "it is not here"},
+    });
+    let poll = json!({"agent": "node-1", "reach": [], "receipts": [receipt]});
+    let answer = server.post("/api/v1/agent/poll").json(&poll).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key("retry-after"));
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_and_nothing_is_lost_and_it_goes_on_when_there_is_space() {
     let Some(disk) = SmallDisk::mount() else {
@@ -132,6 +146,8 @@ async fn a_full_disk_is_told_and_nothing_is_lost_and_it_goes_on_when_there_is_sp
         meet(&server, &format!("node-{round}")).await;
         let why = until(&server, "/api/v1/services", StatusCode::SERVICE_UNAVAILABLE).await;
         assert!(why.contains("cannot_write") && why.contains("disk is full"), "{why}");
+
+        check_receipt_is_not_taken(&server).await;
 
         disk.make_space();
         until(&server, "/api/v1/services", StatusCode::OK).await;
