@@ -30,8 +30,8 @@ pub struct Settings {
 /// days once thinned; a hundred series of it cost 6 MiB.
 const SERIES_SAMPLES: NonZeroUsize = NonZeroUsize::new(2048).expect("2048 is not zero");
 
-/// Lives of one service in memory: ten replicas through six restarts each.
-const SERVICE_LIVES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+/// Lives of one service in memory: two hundred replicas, or ten of them through two dozen restarts.
+const SERVICE_LIVES: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not zero");
 
 impl Default for Settings {
     fn default() -> Self {

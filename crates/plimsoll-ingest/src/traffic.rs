@@ -35,6 +35,10 @@ const QUIET_MAX: Span = Span::from_mins(2);
 /// traffic to catch up on.
 const CATCH_UP_MAX: u64 = 120;
 
+/// Intervals that the clock may go back without another count of what was settled: a clock that is
+/// disciplined slews by less.
+const STEP_BACK_MAX: u64 = 12;
+
 /// The shortest interval: below a second, percentiles of an interval mean nothing.
 const INTERVAL_MILLIS_MIN: i64 = 1000;
 
@@ -184,8 +188,13 @@ impl Traffic {
 
     fn oldest_open(&mut self, now: Timestamp) -> u64 {
         let due = self.due(now);
-        let open_from = *self.open_from.get_or_insert(due);
-        open_from.max(due.saturating_sub(CATCH_UP_MAX))
+        let open_from = self.open_from.get_or_insert(due);
+        if *open_from > due + STEP_BACK_MAX {
+            // The clock was set back: what was settled in its future would refuse all spans until
+            // then.
+            *open_from = due;
+        }
+        (*open_from).max(due.saturating_sub(CATCH_UP_MAX))
     }
 
     /// The first interval that spans may still reach at `now`.

@@ -4,11 +4,10 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use plimsoll_model::{IncidentId, Metric, ServiceName, Span, Timestamp};
-use plimsoll_wire::api::{ErrorBody, IncidentView, SeriesView, ServiceView};
+use plimsoll_wire::api::{ErrorBody, IncidentView, IncidentsAnswer, SeriesAnswer, ServicesAnswer};
 use plimsoll_wire::format_time;
 use plimsoll_wire::incident::IncidentRecord;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::answer::Failure;
 use crate::driver::Unanswered;
@@ -28,16 +27,15 @@ pub(crate) struct Curve {
 }
 
 #[utoipa::path(get, path = "/api/v1/services", responses(
-    (status = 200, description = "Every service with its newest assessment", body = Vec<ServiceView>)
+    (status = 200, description = "Every service with its newest assessment", body = ServicesAnswer)
 ))]
-pub(crate) async fn services(State(shared): State<Shared>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn services(
+    State(shared): State<Shared>,
+) -> Result<Json<ServicesAnswer>, Failure> {
     let answer = shared.driver.read(|state| (view::services(state), view::inputs(state)));
     let (services, inputs) = answer.await?;
-    Ok(Json(json!({
-        "assessed_at": format_time(shared.clock.now()),
-        "services": services,
-        "inputs": inputs,
-    })))
+    let assessed_at = format_time(shared.clock.now());
+    Ok(Json(ServicesAnswer { assessed_at, services, inputs }))
 }
 
 #[utoipa::path(get, path = "/api/v1/services/{name}/series", params(
@@ -45,14 +43,14 @@ pub(crate) async fn services(State(shared): State<Shared>) -> Result<Json<Value>
     ("metric" = Option<String>, Query, description = "A canonical metric; the one that spoke"),
     ("since" = Option<f64>, Query, description = "Unix seconds; six hours ago")
 ), responses(
-    (status = 200, description = "One curve for each life", body = Vec<SeriesView>),
+    (status = 200, description = "One curve for each life", body = SeriesAnswer),
     (status = 404, description = "No such service", body = ErrorBody)
 ))]
 pub(crate) async fn series(
     State(shared): State<Shared>,
     Path(name): Path<String>,
     Query(curve): Query<Curve>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<SeriesAnswer>, Failure> {
     let unknown = || Failure::not_found(&format!("there is no service `{name}`"));
     let service = ServiceName::new(&name).map_err(|_| unknown())?;
     let metric = curve.metric.as_deref().map(str::parse::<Metric>).transpose();
@@ -65,15 +63,17 @@ pub(crate) async fn series(
     };
     let curves = shared.driver.read(move |state| view::series(state, &service, metric, since));
     let curves = curves.await?.ok_or_else(unknown)?;
-    Ok(Json(json!({ "series": curves })))
+    Ok(Json(SeriesAnswer { series: curves }))
 }
 
 #[utoipa::path(get, path = "/api/v1/incidents", responses(
-    (status = 200, description = "Newest first", body = Vec<IncidentRecord>)
+    (status = 200, description = "Newest first", body = IncidentsAnswer)
 ))]
-pub(crate) async fn incidents(State(shared): State<Shared>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn incidents(
+    State(shared): State<Shared>,
+) -> Result<Json<IncidentsAnswer>, Failure> {
     let incidents = shared.driver.read(view::incidents).await?;
-    Ok(Json(json!({ "incidents": incidents })))
+    Ok(Json(IncidentsAnswer { incidents }))
 }
 
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", responses(

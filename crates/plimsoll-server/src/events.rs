@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use plimsoll_control::Event;
 use plimsoll_ingest::Rejections;
 use plimsoll_model::{Change, Timestamp};
-use plimsoll_wire::api::ErrorBody;
+use plimsoll_wire::api::{ErrorBody, EventsAnswer};
 use plimsoll_wire::event::ChangeShape;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,11 +64,11 @@ fn understood(body: &[u8], now: Timestamp) -> Result<(Vec<Change>, Rejections), 
 
 #[utoipa::path(get, path = "/api/v1/events", params(
     ("service" = Option<String>, Query, description = "Only of this service")
-), responses((status = 200, description = "The newest 500 events, oldest first")))]
+), responses((status = 200, description = "The newest 500 events", body = EventsAnswer)))]
 pub(crate) async fn list(
     State(shared): State<Shared>,
     Query(which): Query<Which>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<EventsAnswer>, Failure> {
     let events = shared.driver.read(move |state| {
         let wanted = |service: &str| which.service.as_ref().is_none_or(|name| name == service);
         let histories = state.histories().filter(|history| wanted(history.service.as_str()));
@@ -77,5 +77,5 @@ pub(crate) async fn list(
         let skipped = changes.len().saturating_sub(EVENTS_MAX);
         changes.into_iter().skip(skipped).map(ChangeShape::from).collect::<Vec<_>>()
     });
-    Ok(Json(json!({ "events": events.await? })))
+    Ok(Json(EventsAnswer { events: events.await? }))
 }

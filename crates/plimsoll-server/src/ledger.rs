@@ -24,13 +24,16 @@ impl Ledger {
         self.with(move |journal| journal.append(draft, at).map(drop)).await
     }
 
-    /// The newest entries of an incident, oldest first.
+    /// The newest entries of an incident, oldest first. Reading the file does not hold up the loop,
+    /// which writes meanwhile.
     pub(crate) async fn entries(
         &self,
         incident: IncidentId,
         most: usize,
     ) -> Result<Vec<JournalEntry>, JournalError> {
-        self.with(move |journal| journal.entries(Some(&incident), most)).await
+        let written = self.with(|journal| journal.written()).await;
+        let read = move || written.entries(Some(&incident), most);
+        tokio::task::spawn_blocking(read).await.expect("journal code does not panic")
     }
 
     async fn with<T: Send + 'static>(

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,15 +25,12 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::ledger::Ledger;
-use crate::shared::{Counters, Intake, Parts, Shared, Wiring};
+use crate::shared::{Counters, Intake, Parts, Shared};
 use crate::token::{AGENT_TOKEN_FILE, OPERATOR_TOKEN_FILE, TokenError, token_at};
 use crate::{agents, answer, api, approve, events, guard, metrics, openapi, otlp, page};
 
 /// Distinct series that are taken from outside: a thousand instances with sixty metrics each.
 const SERIES_MAX: NonZeroUsize = NonZeroUsize::new(60_000).expect("60000 is not zero");
-
-/// What is read back into memory after a restart: a day, which is what baselines of the day need.
-const REPLAY: Span = Span::from_hours(24);
 
 /// What is kept on disk. Later versions downsample instead of forgetting.
 const RETENTION: Span = Span::from_hours(14 * 24);
@@ -73,6 +70,8 @@ pub enum ServeError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("the loop ended by itself, which is a bug; start the server again, nothing is lost")]
+    LoopEnded,
     #[error("serve requests")]
     Serve(#[source] std::io::Error),
 }
@@ -93,7 +92,7 @@ pub async fn serve(
     let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let (driver, shared) = wire(options).await?;
-    let driver = tokio::spawn(driver.run(shutdown.clone()));
+    let mut driver = tokio::spawn(driver.run(shutdown.clone()));
     let traffic = tokio::spawn(settle_traffic(shared.clone(), shutdown.clone()));
     let retention = tokio::spawn(forget_old(shared.clone(), shutdown.clone()));
     started(address);
@@ -101,8 +100,15 @@ pub async fn serve(
     let serving = axum::serve(listener, router(shared)).with_graceful_shutdown(stop);
     tokio::select! {
         served = serving.into_future() => served.map_err(ServeError::Serve)?,
+        // Without the loop there is nothing to serve. The end says so to whoever starts it again.
+        ended = &mut driver, if !*shutdown.borrow() => {
+            return match (ended, *shutdown.borrow()) {
+                (Ok(()), true) => Ok(()),
+                (Ok(()), false) | (Err(_), _) => Err(ServeError::LoopEnded),
+            };
+        }
         // Long polls do not hold up the end.
-        () = async { stopped(shutdown).await; tokio::time::sleep(DRAIN).await } => {}
+        () = async { stopped(shutdown.clone()).await; tokio::time::sleep(DRAIN).await } => {}
     }
     for task in [driver, traffic, retention] {
         if let Err(error) = task.await {
@@ -139,7 +145,7 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
         traffic: Traffic::new(TrafficLimits::default()),
         rejections: Rejections::default(),
     };
-    let wiring = Wiring {
+    let shared = Shared::new(Parts {
         driver: handle,
         store,
         journal,
@@ -148,16 +154,17 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
         catalogue: options.catalogue,
         agent_token,
         operator_token,
-        intake,
-    };
-    Ok((driver, Shared::new(Parts::new(wiring))))
+        intake: Mutex::new(intake),
+        handed: Mutex::default(),
+    });
+    Ok((driver, shared))
 }
 
-/// The loop as an earlier run left it: its incidents, and a day of what was measured.
+/// The loop as an earlier run left it: its incidents, every change, and what was measured, thinner
+/// the older it is.
 async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<State, ServeError> {
     let mut state = State::new(settings, store.incidents().await?, now);
-    let since = now - REPLAY;
-    for change in store.changes_since(since).await? {
+    for change in store.changes_since(now - RETENTION).await? {
         step(&mut state, now, Event::Changed(change));
     }
     let mut replayed = 0_usize;
@@ -165,9 +172,26 @@ async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<St
         step(&mut state, now, Event::Readings(vec![reading]));
         replayed += 1;
     };
-    store.replay(since, sink).await?;
+    let mut minutes = 0_u64;
+    let wanted = |minute: Timestamp| {
+        minutes += 1;
+        minutes.is_multiple_of(one_minute_of(now.since(minute)))
+    };
+    store.replay_thinned(now - RETENTION, wanted, sink).await?;
     tracing::info!(replayed, "read back what was measured");
     Ok(state)
+}
+
+/// One minute of how many is read back into memory, by its age. A series is thinned in memory as
+/// well, and a start that takes minutes would cost more than the samples between: with this, two
+/// weeks of 200 processes at five seconds are read in about a minute.
+fn one_minute_of(age: Span) -> u64 {
+    match age {
+        age if age < Span::from_mins(30) => 1,
+        age if age < Span::from_hours(6) => 5,
+        age if age < Span::from_hours(24) => 20,
+        _ => 120,
+    }
 }
 
 /// Says first what this run starts from, and what a crash had left behind.

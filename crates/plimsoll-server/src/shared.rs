@@ -36,9 +36,9 @@ pub(crate) struct Parts {
     pub(crate) catalogue: Catalogue,
     pub(crate) agent_token: String,
     pub(crate) operator_token: String,
-    intake: Mutex<Intake>,
+    pub(crate) intake: Mutex<Intake>,
     /// Commands that each agent was told of in its last answer.
-    handed: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    pub(crate) handed: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// The state of what comes in, beside the loop.
@@ -72,35 +72,7 @@ impl std::ops::Deref for Shared {
     }
 }
 
-/// What a server is put together from.
-pub(crate) struct Wiring {
-    pub(crate) driver: Handle,
-    pub(crate) store: Arc<Store>,
-    pub(crate) journal: Ledger,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) clock: Clock,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) agent_token: String,
-    pub(crate) operator_token: String,
-    pub(crate) intake: Intake,
-}
-
 impl Parts {
-    pub(crate) fn new(wiring: Wiring) -> Self {
-        Self {
-            driver: wiring.driver,
-            store: wiring.store,
-            journal: wiring.journal,
-            counters: wiring.counters,
-            clock: wiring.clock,
-            catalogue: wiring.catalogue,
-            agent_token: wiring.agent_token,
-            operator_token: wiring.operator_token,
-            intake: Mutex::new(wiring.intake),
-            handed: Mutex::new(BTreeMap::new()),
-        }
-    }
-
     /// Never held across an await: nothing under it waits.
     pub(crate) fn intake(&self) -> MutexGuard<'_, Intake> {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)

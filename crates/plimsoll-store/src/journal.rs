@@ -65,6 +65,25 @@ pub enum JournalError {
     Damaged { path: PathBuf, what: String },
 }
 
+/// A journal up to one moment. Lines are only ever added, so it stays true.
+#[derive(Clone, Debug)]
+pub struct Written {
+    dir: PathBuf,
+    len: u64,
+}
+
+impl Written {
+    /// The newest `limit` entries (at most [`ENTRIES_MAX`]), of one incident or of all, oldest
+    /// first. Reads the whole file once.
+    pub fn entries(
+        &self,
+        incident: Option<&IncidentId>,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, JournalError> {
+        read::entries(&self.dir, self.len, incident, limit)
+    }
+}
+
 impl Journal {
     pub(crate) fn open(dir: &Path) -> Result<Opened, JournalError> {
         let path = dir.join(JOURNAL_FILE);
@@ -122,14 +141,18 @@ impl Journal {
         Ok(entry)
     }
 
-    /// The newest `limit` entries (at most [`ENTRIES_MAX`]), of one incident or of all, oldest
-    /// first. Reads the whole file once.
+    /// What is written by now, to be read without holding up who writes.
+    pub fn written(&self) -> Written {
+        Written { dir: self.dir.clone(), len: self.len }
+    }
+
+    /// As [`Written::entries`], of what is written by now.
     pub fn entries(
         &self,
         incident: Option<&IncidentId>,
         limit: usize,
     ) -> Result<Vec<JournalEntry>, JournalError> {
-        read::entries(&self.dir, self.len, incident, limit)
+        self.written().entries(incident, limit)
     }
 
     /// The newest entry. Keep a copy of it where nobody who can write the files can reach it.

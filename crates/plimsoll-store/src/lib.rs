@@ -27,6 +27,6 @@ mod telemetry;
 
 pub use error::{OpenError, ReadError, WriteError};
 pub use incidents::INCIDENTS_MAX;
-pub use journal::{ENTRIES_MAX, Journal, JournalError, Opened, verify};
+pub use journal::{ENTRIES_MAX, Journal, JournalError, Opened, Written, verify};
 pub use store::Store;
 pub use telemetry::{Replayed, SERIES_SAMPLES_MAX, StoredSeries};

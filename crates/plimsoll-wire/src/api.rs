@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::event::ChangeShape;
 use crate::incident::IncidentRecord;
 use crate::journal::JournalEntry;
-use crate::scan::ScanService;
+use crate::scan::{ScanInputs, ScanService};
 
 /// One service: its entry as in a scan, and what its instances report now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -43,6 +44,32 @@ pub struct SeriesView {
     /// Pairs of Unix seconds and value, in order of time.
     #[schema(value_type = Vec<Vec<f64>>)]
     pub points: Vec<(f64, f64)>,
+}
+
+/// Every service that is followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServicesAnswer {
+    pub assessed_at: String,
+    pub services: Vec<ServiceView>,
+    pub inputs: ScanInputs,
+}
+
+/// The curves of one metric of one service, one for each life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SeriesAnswer {
+    pub series: Vec<SeriesView>,
+}
+
+/// Incidents, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IncidentsAnswer {
+    pub incidents: Vec<IncidentRecord>,
+}
+
+/// Events, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventsAnswer {
+    pub events: Vec<ChangeShape>,
 }
 
 /// One incident with all that was written down about it, oldest entry first.

@@ -140,6 +140,15 @@ fn a_month_without_settling_and_a_jump_of_the_clock_stay_bounded() {
 }
 
 #[test]
+fn a_clock_that_jumped_ahead_and_back_does_not_refuse_what_comes_now() {
+    let mut traffic = Traffic::new(TrafficLimits::default());
+    traffic.settle(NOW + Span::from_hours(3));
+    assert_eq!(record(&mut traffic, &span("orders-0", 1.0, 1.1), 5), None);
+    let readings = traffic.settle(NOW + Span::from_secs(15));
+    assert_eq!(values(&readings, Metric::ServiceRequestsRate), [(5, 0.2)]);
+}
+
+#[test]
 fn a_day_of_traffic_runs_in_flat_memory() {
     let mut traffic = Traffic::new(TrafficLimits::default());
     for secs in 0..86_400_i32 {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Life, Reading, SeriesLimit, ServiceHistory};
 use crate::change::{Change, ChangeKind};
 use crate::metric::Metric;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Two start times closer than this are one: the kernel counts in ticks of 10 ms, and exporters
 /// round to seconds.
@@ -73,17 +73,35 @@ fn open(
 ) -> Option<usize> {
     let mut index = before.unwrap_or(history.lives.len());
     if history.lives.len() >= limit.lives.get() {
-        if before == Some(0) {
+        let victim = forgettable(&history.lives, reading.at)?;
+        if before == Some(victim) && victim == 0 {
             return None;
         }
-        history.lives.remove(0);
-        index -= 1;
+        history.lives.remove(victim);
+        index -= usize::from(victim < index);
     }
     let earlier = history.lives.get(..index).unwrap_or_default();
     let replaces_another = earlier.iter().any(|life| life.instance == reading.instance);
     history.lives.insert(index, first_life(reading, replaces_another));
     Some(index)
 }
+
+/// The life that a full history can do without: the oldest one that another has replaced, else the
+/// one that was silent for longest, if that is long. Replicas that report are never pushed out by
+/// names that keep coming; those are turned away.
+fn forgettable(lives: &[Life], now: Timestamp) -> Option<usize> {
+    let replaced = |index: usize, life: &Life| {
+        lives.iter().skip(index + 1).any(|later| later.instance == life.instance)
+    };
+    let oldest_replaced = lives.iter().enumerate().position(|(i, life)| replaced(i, life));
+    oldest_replaced.or_else(|| {
+        let (index, longest) = lives.iter().enumerate().min_by_key(|(_, life)| life.last_seen())?;
+        (now.since(longest.last_seen()) > SILENT).then_some(index)
+    })
+}
+
+/// A replica that was not heard of for so long has gone: longer than any restart.
+const SILENT: Span = Span::from_mins(10);
 
 /// Whether the life, which was first seen after the reading, may be the one it was taken of: the
 /// same version, and no start time that says otherwise.
@@ -259,5 +277,24 @@ mod tests {
             history.record(&reading(at, &format!("old-{at}"), rss, 1.0), limit);
         }
         assert_eq!(history.lives.iter().map(told).collect::<Vec<_>>(), ["now: 100"]);
+    }
+
+    #[test]
+    fn replicas_that_report_are_not_pushed_out_by_new_names_and_silent_ones_are() {
+        let two = NonZeroUsize::new(2).unwrap();
+        let limit = SeriesLimit { samples: NonZeroUsize::MAX, lives: two };
+        let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
+        let mut hear = |name: &str, at: i64| {
+            let instance = InstanceName::new(name).unwrap();
+            let heard = Reading { instance, ..reading(at, "1", Metric::ProcessMemoryRss, 1.0) };
+            history.record(&heard, limit);
+            let names = history.lives.iter().map(|life| life.instance.to_string());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        hear("a", 1);
+        hear("b", 2);
+        assert_eq!(hear("c", 3), "a b");
+        assert_eq!(hear("b", 700), "a b");
+        assert_eq!(hear("c", 701), "b c");
     }
 }

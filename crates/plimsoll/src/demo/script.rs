@@ -72,7 +72,11 @@ pub(super) async fn play(stage: &mut Stage, kind: StoryKind, tale: &mut Tale) ->
         survive_the_server(stage, tale, &waiting).await?;
         script.approve(stage, tale).await?;
     }
-    let ended = script.until(stage, "an outcome", is_over).await?;
+    let over = |view: IncidentView| {
+        tale.steps(&view);
+        is_over(view)
+    };
+    let ended = script.until(stage, "an outcome", over).await?;
     tale.ended(&ended);
     if let IncidentStateShape::Parked { reason } = &ended.incident.state {
         return Err(Failure::failed(ScriptError::Parked { reason: reason.clone() }));
@@ -198,11 +202,11 @@ impl Script {
         &self,
         stage: &Stage,
         what: &'static str,
-        shows: impl Fn(IncidentView) -> Option<IncidentView>,
+        mut shows: impl FnMut(IncidentView) -> Option<IncidentView>,
     ) -> Told<IncidentView> {
         loop {
             let seen = stage.server.incident("orders").await.map_err(Failure::failed)?;
-            if let Some(found) = seen.and_then(&shows) {
+            if let Some(found) = seen.and_then(&mut shows) {
                 return Ok(found);
             }
             self.go_on(what).await?;

@@ -86,14 +86,22 @@ impl Tale {
             let why = diagnosis.map_or("", |diagnosis| diagnosis.chosen_because.as_str());
             self.happened("diagnosed", why, &best.summary);
         }
-        for end in &view.incident.ended_steps {
-            self.step(&view.incident, end.step, &end.effect);
-        }
-        self.steps_told = view.incident.ended_steps.len();
+        self.steps(view);
         if let Some(plan) = &view.incident.plan {
             let what = format!("{} waits for approval", plan.id);
             self.happened(&what, &plan.draft.reason, "");
         }
+    }
+
+    /// Tells the steps that have ended since the last look.
+    pub(super) fn steps(&mut self, view: &IncidentView) {
+        let ended = &view.incident.ended_steps;
+        // A plan that replaced another one begins at its first step again.
+        let told = if self.steps_told > ended.len() { 0 } else { self.steps_told };
+        for end in ended.iter().skip(told) {
+            self.step(&view.incident, end.step, &end.effect);
+        }
+        self.steps_told = ended.len();
     }
 
     pub(super) fn without_lease(&mut self, view: &IncidentView) {
@@ -137,9 +145,7 @@ impl Tale {
     }
 
     pub(super) fn ended(&mut self, view: &IncidentView) {
-        for end in view.incident.ended_steps.iter().skip(self.steps_told) {
-            self.step(&view.incident, end.step, &end.effect);
-        }
+        self.steps(view);
         if let IncidentStateShape::Closed { outcome } = &view.incident.state {
             let what = format!("outcome: {}", outcome.kind.word());
             let recurrence = outcome.recurrence.as_ref();
