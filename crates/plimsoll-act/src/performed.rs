@@ -2,7 +2,7 @@
 //! is performed once, over deaths of the server and of the agent.
 //!
 //! One file for each command, written before the act and after it. The newest
-//! [`COMMANDS_MAX`] are kept. An act cannot be taken back when its receipt cannot be written: the
+//! `COMMANDS_MAX` are kept. An act cannot be taken back when its receipt cannot be written: the
 //! receipt is then kept in memory and offered to the server all the same, and the write is tried
 //! again. Used by the agent's order loop.
 

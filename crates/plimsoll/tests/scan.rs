@@ -12,3 +12,5 @@ mod families;
 mod files;
 #[path = "scan/format.rs"]
 mod format;
+#[path = "scan/recorded.rs"]
+mod recorded;

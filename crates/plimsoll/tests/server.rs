@@ -10,6 +10,8 @@ mod full_disk;
 mod killed;
 #[path = "server/stopped.rs"]
 mod stopped;
+#[path = "server/up.rs"]
+mod up;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -34,8 +36,13 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path) -> Self {
+        Self::of("server", dir)
+    }
+
+    /// `plimsoll server`, or `plimsoll up` with its agent inside.
+    fn of(subcommand: &str, dir: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-        command.args(["server", "--listen", "127.0.0.1:0", "--format", "json", "--dir"]).arg(dir);
+        command.args([subcommand, "--listen", "127.0.0.1:0", "--format", "json", "--dir"]).arg(dir);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());

@@ -199,7 +199,7 @@ impl World {
         if let Some(receipt) = self.performed.get(&command.id) {
             return receipt.clone();
         }
-        let result = match self.refusal(command) {
+        let result = match self.refusal(command, now) {
             Some(why) => ReceiptResult::Refused(why),
             None => self.act(command, now),
         };
@@ -224,7 +224,10 @@ impl World {
         ended.iter().map(undone).collect()
     }
 
-    fn refusal(&self, command: &Command) -> Option<String> {
+    fn refusal(&self, command: &Command, now: Timestamp) -> Option<String> {
+        if now > command.not_after {
+            return Some("it was to be begun before now".into());
+        }
         let runs = self.version_of(&command.instance);
         (runs != command.version.as_ref()).then(|| {
             let runs = runs.map_or_else(String::new, ToString::to_string);
