@@ -163,7 +163,7 @@ fn reason(
         Why::OutOfSight => format!("{metric} grows so slowly that its limit is out of sight"),
         Why::Blind(what) => format!("{metric} grows, but {what}"),
         Why::NoCollectionSeen => {
-            format!("{metric} grows, but no collection has run yet to show what lives")
+            format!("{metric} grows, but no full collection has shown yet what lives")
         }
         Why::PageCacheOnly => {
             format!("only page cache moves, which the kernel takes back; {metric} does not grow")

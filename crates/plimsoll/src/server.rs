@@ -73,17 +73,11 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
     })
 }
 
-/// Says where the page is. The token in the link lets whoever reads this terminal approve.
+/// Says where the page is.
 pub(crate) fn announce(address: SocketAddr, dir: &Path, format: Format) {
     match format {
         Format::Table => {
-            // A log is read by more people than a terminal.
-            let token = match std::io::stderr().is_terminal() {
-                true => token_at(dir, OPERATOR_TOKEN_FILE).ok(),
-                false => None,
-            };
-            let link = token.map_or_else(String::new, |token| format!("#token={token}"));
-            say(&format!("plimsoll is at http://{address}/{link}"));
+            say(&format!("plimsoll is at {}", link(address, dir)));
             say(&format!("data is kept in {}; Ctrl-C stops it", dir.display()));
             say(&format!("the token to approve with is in {OPERATOR_TOKEN_FILE} there"));
         }
@@ -94,6 +88,17 @@ pub(crate) fn announce(address: SocketAddr, dir: &Path, format: Format) {
             }
         }
     }
+}
+
+/// The page, with the token that lets whoever reads a terminal approve. A log is read by more
+/// people, so there the token stays in its file.
+pub(crate) fn link(address: SocketAddr, dir: &Path) -> String {
+    let token = match std::io::stderr().is_terminal() {
+        true => token_at(dir, OPERATOR_TOKEN_FILE).ok(),
+        false => None,
+    };
+    let fragment = token.map_or_else(String::new, |token| format!("#token={token}"));
+    format!("http://{address}/{fragment}")
 }
 
 impl SettingsArgs {

@@ -19,6 +19,7 @@ use super::load::{LoadError, LoadPlan, LoadTotals, drive};
 use super::{Args, StoryKind};
 use crate::exit::Failure;
 use crate::output::say;
+use crate::server::link;
 
 /// The port that the page has everywhere in the documents.
 const PORT: u16 = 7300;
@@ -99,7 +100,7 @@ impl Stage {
         token_at(&data, AGENT_TOKEN_FILE)?;
         let described = serde_json::to_vec_pretty(&fleet.spec)?;
         std::fs::write(folder.join("fleet.json"), described).map_err(StageError::Write)?;
-        say(&format!("the page is at http://{address}/#token={token}"));
+        say(&format!("the page is at {}", link(address, &data)));
         let server = Server::new(format!("http://{address}"), token)?;
         Ok(Self {
             server,
