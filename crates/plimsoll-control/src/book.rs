@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Assessment, Incident, IncidentId, IncidentState, JournalDraft, JournalKind, Outcome,
-    OutcomeKind, Timestamp,
+    Assessment, Incident, IncidentId, IncidentState, JournalDraft, JournalKind, Measured, Outcome,
+    OutcomeKind, Receipt, ReceiptResult, Timestamp,
 };
 
 use crate::state::State;
@@ -77,6 +77,8 @@ impl Book {
             IncidentState::Parked { .. } => {
                 incident.opened_on.suspected_change == assessment.suspected_change
             }
+            // Stable is not cured: what comes back is told again.
+            IncidentState::Closed(outcome) if outcome.kind == OutcomeKind::Stabilised => false,
             IncidentState::Closed(outcome) => {
                 assessment.onset.is_none_or(|onset| onset <= outcome.at)
             }
@@ -110,6 +112,9 @@ pub(crate) fn close_recovered(state: &mut State, now: Timestamp) -> Vec<Effect> 
     for incident in book.incidents.values_mut() {
         let IncidentState::Parked { .. } = &incident.state else { continue };
         let Some(latest) = verdicts.recovered(&incident.service) else { continue };
+        if holds_lease(incident) {
+            continue;
+        }
         let outcome = Outcome {
             kind: OutcomeKind::Stabilised,
             at: now,
@@ -123,6 +128,19 @@ pub(crate) fn close_recovered(state: &mut State, now: Timestamp) -> Vec<Effect> 
         effects.push(Effect::Save(incident.clone().into()));
     }
     effects
+}
+
+/// Whether a limit still stands that this incident asked for: what is steady under it proves nothing.
+fn holds_lease(incident: &Incident) -> bool {
+    let undone = |taken: &Receipt| {
+        incident.receipts.iter().any(|receipt| {
+            receipt.command == taken.command && matches!(receipt.result, ReceiptResult::Undone(_))
+        })
+    };
+    let taken = |receipt: &&Receipt| {
+        matches!(receipt.result, ReceiptResult::Done(Measured::Limited { .. }))
+    };
+    incident.receipts.iter().filter(taken).any(|receipt| !undone(receipt))
 }
 
 fn closed(incident: &Incident, outcome: &Outcome) -> JournalDraft {

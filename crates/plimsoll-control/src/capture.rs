@@ -27,6 +27,10 @@ const PATIENCE: Span = Span::from_secs(90);
 /// liveness probes commonly wait.
 const PAUSE_MAX: Span = Span::from_secs(5);
 
+/// How long an objection that may pass by itself is waited for (a verdict that is not sure yet, a
+/// rollout that is under way, an agent that is away) before a person is asked.
+const OBJECTION_PATIENCE: Span = Span::from_mins(30);
+
 /// Growth between two captures that is certain to stand out of what is in flight.
 const GAP_GROWTH: Bytes = Bytes::from_mib(8);
 
@@ -53,6 +57,9 @@ pub(crate) fn advance(
     if now < next_at {
         return;
     }
+    if incident.diagnosis.is_some() {
+        return plan(state, incident, now, effects);
+    }
     match choose(state, incident) {
         Ok((reach, why)) if wants_more(incident) => order(incident, reach, why, now, effects),
         Ok(_) | Err(_) => conclude(state, incident, now, effects),
@@ -63,14 +70,8 @@ pub(crate) fn waits_for(incident: &Incident, receipt: &Receipt) -> bool {
     incident.capturing.as_ref().is_some_and(|command| command.id == receipt.command)
 }
 
-/// Takes in the receipt of a capture.
-pub(crate) fn received(
-    state: &State,
-    incident: &mut Incident,
-    receipt: &Receipt,
-    now: Timestamp,
-    effects: &mut Vec<Effect>,
-) {
+/// Takes in the receipt of a capture; what follows from it comes with the next advance.
+pub(crate) fn received(incident: &mut Incident, receipt: &Receipt, now: Timestamp) {
     if !waits_for(incident, receipt) {
         return;
     }
@@ -83,12 +84,8 @@ pub(crate) fn received(
             types: types.clone(),
         });
     }
-    if wants_more(incident) {
-        let next_at = now + gap(&incident.opened_on);
-        incident.state = IncidentState::Diagnosing { next_at };
-    } else {
-        conclude(state, incident, now, effects);
-    }
+    let wait = if wants_more(incident) { gap(&incident.opened_on) } else { Span::ZERO };
+    incident.state = IncidentState::Diagnosing { next_at: now + wait };
 }
 
 fn wants_more(incident: &Incident) -> bool {
@@ -291,11 +288,21 @@ pub(crate) fn plan(
             incident.state =
                 IncidentState::Running { step: 0, since: now, wait: StepWait::Nothing };
         }
-        Decision::Nothing { reason } => {
+        Decision::Wait { .. } if may_wait(incident, now) => {
+            incident.state = IncidentState::Diagnosing { next_at: now + GAP_MIN };
+        }
+        Decision::Wait { reason } | Decision::Nothing { reason } => {
             effects.push(Effect::Record(refused(incident, &reason)));
             incident.state = IncidentState::Parked { reason };
         }
     }
+}
+
+/// Whether an objection may still pass by itself.
+fn may_wait(incident: &Incident, now: Timestamp) -> bool {
+    let diagnosed = incident.diagnosis.as_ref().map_or(now, |diagnosis| diagnosis.at);
+    let planned = incident.plan.as_ref().map_or(diagnosed, |plan| plan.draft.made_at);
+    now.since(planned.max(diagnosed)) < OBJECTION_PATIENCE
 }
 
 /// What ran before the version that a suspected deploy brought.

@@ -20,11 +20,19 @@ pub(crate) struct Fleet {
     limit: SeriesLimit,
     services_max: usize,
     pub(crate) refused: u64,
+    /// When a full fleet may have room again, at the earliest.
+    room_from: Timestamp,
 }
 
 impl Fleet {
     pub(crate) const fn new(limit: SeriesLimit, services_max: usize) -> Self {
-        Self { histories: BTreeMap::new(), limit, services_max, refused: 0 }
+        Self {
+            histories: BTreeMap::new(),
+            limit,
+            services_max,
+            refused: 0,
+            room_from: Timestamp::from_millis(i64::MIN),
+        }
     }
 
     /// Adds a reading to its service. What is measured of a whole machine is no service's.
@@ -72,8 +80,16 @@ impl Fleet {
     /// Forgets the service that has been silent for longest, if that is long enough: names that come
     /// and go, as those of build jobs do, must not keep out the ones that stay.
     fn make_room(&mut self, now: Timestamp) -> bool {
-        let heard = |history: &ServiceHistory| history.last_seen().unwrap_or_default();
+        if now < self.room_from {
+            return false;
+        }
+        let heard = |history: &ServiceHistory| {
+            let told = history.changes.last().map(|change| change.at);
+            history.last_seen().max(told).unwrap_or_default()
+        };
         let longest = self.histories.values().min_by_key(|history| heard(history));
+        // Nobody can have been silent for long enough before that, so nobody is asked.
+        self.room_from = longest.map_or(now, |history| heard(history) + SILENT);
         let silent = longest.filter(|history| now.since(heard(history)) > SILENT);
         let Some(service) = silent.map(|history| history.service.clone()) else { return false };
         self.histories.remove(&service).is_some()

@@ -94,10 +94,11 @@ impl State {
         now.since(since.max(self.resumed_at))
     }
 
-    /// Whether agents have had the time to say what they reach. Until then an incident that was
-    /// taken up again looks as if nobody could do anything about it.
-    pub(crate) fn has_listened(&self, now: Timestamp) -> bool {
-        !self.agents.is_empty() || now.since(self.resumed_at) > self.settings.agent_lost_after
+    /// Whether the agents of a service have had the time to say what they reach. Until then an
+    /// incident that was taken up again looks as if nobody could do anything about it.
+    pub(crate) fn has_listened(&self, service: &ServiceName, now: Timestamp) -> bool {
+        self.reach().any(|reach| reach.service == *service)
+            || now.since(self.resumed_at) > self.settings.agent_lost_after
     }
 
     pub(crate) fn reach_of(&self, service: &ServiceName) -> Vec<&Reach> {

@@ -68,9 +68,7 @@ fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
     effects.extend(observe::observe(state, now));
     effects.extend(book::open_incidents(state, now));
     effects.extend(book::close_recovered(state, now));
-    if state.has_listened(now) {
-        effects.extend(advance_all(state, now));
-    }
+    effects.extend(advance_all(state, now));
     effects
 }
 
@@ -79,6 +77,10 @@ fn advance_all(state: &mut State, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
     for id in state.book.open_ids() {
         let Some(before) = state.book.take(&id) else { continue };
+        if !state.has_listened(&before.service, now) {
+            state.book.put(before);
+            continue;
+        }
         let mut incident = before.clone();
         capture::advance(state, &mut incident, now, &mut effects);
         run::advance(state, &mut incident, now, &mut effects);
@@ -142,7 +144,7 @@ fn received(state: &mut State, now: Timestamp, receipt: Receipt) -> Vec<Effect> 
     if !incident.receipts.contains(&receipt) {
         effects.push(Effect::Record(receipt_entry(&incident, &receipt)));
         incident.receipts.push(receipt.clone());
-        capture::received(state, &mut incident, &receipt, now, &mut effects);
+        capture::received(&mut incident, &receipt, now);
         run::received(&mut incident, &receipt, now, &mut effects);
         effects.push(Effect::Save(incident.clone().into()));
     }

@@ -12,6 +12,10 @@ use crate::situation::Situation;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     Plan(Box<Draft>),
+    /// Nothing is done yet: the reason may pass by itself. Ask again.
+    Wait {
+        reason: String,
+    },
     /// Nothing is done, and the reason says what a person can do instead.
     Nothing {
         reason: String,
@@ -20,7 +24,10 @@ pub enum Decision {
 
 /// The smallest safe answer to the incident as it stands.
 pub fn decide(situation: &Situation<'_>, policy: &Policy) -> Decision {
-    match objection(situation, policy) {
+    if let Some(reason) = passing_objection(situation, policy) {
+        return Decision::Wait { reason };
+    }
+    match lasting_objection(situation, policy) {
         Some(reason) => Decision::Nothing { reason },
         None => match policy.playbook {
             Playbook::RollBack => roll_back(situation, policy),
@@ -29,13 +36,13 @@ pub fn decide(situation: &Situation<'_>, policy: &Policy) -> Decision {
     }
 }
 
-/// Why no playbook applies, whichever is preferred.
-fn objection(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
+/// Why no playbook applies for now: more samples, an agent, or somebody's rollout may change it.
+fn passing_objection(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
     let assessment = situation.assessment;
-    if assessment.verdict != Verdict::Leaking {
-        return Some(format!("the verdict is {} by now: nothing to remedy", assessment.verdict));
+    if matches!(assessment.verdict, Verdict::Suspect | Verdict::Undecided) {
+        return Some(format!("the verdict is {} by now: watch on", assessment.verdict));
     }
-    if assessment.confidence < policy.confidence_min {
+    if assessment.verdict == Verdict::Leaking && assessment.confidence < policy.confidence_min {
         return Some(format!(
             "confidence {:.2} is below {:.2}: watch on, or decide by hand",
             assessment.confidence, policy.confidence_min
@@ -44,10 +51,19 @@ fn objection(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
     if let Some(beyond) = situation.out_of_reach() {
         return Some(format!("no agent reaches {beyond}: start one on its node"));
     }
-    mixed_versions(situation).or_else(|| match assessment.cause {
+    mixed_versions(situation)
+}
+
+/// Why no playbook applies, whatever comes.
+fn lasting_objection(situation: &Situation<'_>, policy: &Policy) -> Option<String> {
+    let assessment = situation.assessment;
+    if assessment.verdict != Verdict::Leaking {
+        return Some(format!("the verdict is {} by now: nothing to remedy", assessment.verdict));
+    }
+    match assessment.cause {
         Cause::Heap => unexplained(situation, policy),
         _ => None,
-    })
+    }
 }
 
 /// A plan answers one version. Replicas of several are somebody's work in progress.
@@ -82,7 +98,7 @@ fn roll_back(situation: &Situation<'_>, policy: &Policy) -> Decision {
     };
     let action = Action::RunVersion(previous.clone());
     let treated = match all_of(situation.on_leaking_version(), action.needs()) {
-        Ok(treated) => treated,
+        Ok(treated) => affected_last(situation, treated),
         Err(reason) => return contain_only(situation, policy, reason),
     };
     let why = match &situation.assessment.suspected_change {
@@ -129,6 +145,12 @@ fn restart_only(situation: &Situation<'_>, policy: &Policy) -> Decision {
     let promise = "the floor of every restarted replica is flat".into();
     let reason = sentence("restart the leaking replicas one at a time", &missing);
     Decision::Plan(draft(situation, policy, Drafted { treated, steps, promise, reason }).into())
+}
+
+/// The last one is the control, so it must be one that was seen leaking.
+fn affected_last(situation: &Situation<'_>, mut treated: Vec<InstanceName>) -> Vec<InstanceName> {
+    treated.sort_by_key(|name| situation.assessment.instances.contains(name));
+    treated
 }
 
 /// Wins time where nothing can be put right from here; what is left to do is in the reason.

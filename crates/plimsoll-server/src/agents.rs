@@ -34,14 +34,15 @@ pub(crate) async fn poll(
     shared.counters.polls.fetch_add(1, Ordering::Relaxed);
     Failure::unless_name(&poll.agent, "say in `agent` which agent asks")?;
     let (reach, receipts) = understood(poll.reach, poll.receipts)?;
+    let agent = poll.agent;
+    // What it reaches before what it did: whatever follows from a receipt needs the reach.
+    shared.driver.step(Event::Reached { agent: agent.clone(), reach }).await?;
     let mut acknowledged = Vec::with_capacity(receipts.len());
     for receipt in receipts {
         let id = receipt.command.to_string();
         shared.driver.step(Event::Received(receipt)).await?;
         acknowledged.push(id);
     }
-    let agent = poll.agent;
-    shared.driver.step(Event::Reached { agent: agent.clone(), reach }).await?;
     let commands = wait_for_commands(&shared, &agent, !acknowledged.is_empty()).await?;
     let key = shared.agent_token.as_bytes();
     let commands = commands.iter().map(|command| sign(command, key)).collect();

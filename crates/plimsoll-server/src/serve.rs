@@ -20,7 +20,7 @@ use plimsoll_ingest::traffic::{Traffic, TrafficLimits};
 use plimsoll_model::{JournalDraft, JournalKind, Span, Timestamp};
 use plimsoll_store::{JournalError, OpenError, Opened, ReadError, Store};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::driver::Driver;
@@ -92,7 +92,12 @@ pub async fn serve(
     let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let (driver, shared) = wire(options).await?;
-    let mut driver = tokio::spawn(driver.run(shutdown.clone()));
+    let (alive, ended) = oneshot::channel::<()>();
+    let run = driver.run(shutdown.clone());
+    let driver = tokio::spawn(async move {
+        run.await;
+        drop(alive);
+    });
     let traffic = tokio::spawn(settle_traffic(shared.clone(), shutdown.clone()));
     let retention = tokio::spawn(forget_old(shared.clone(), shutdown.clone()));
     started(address);
@@ -101,12 +106,7 @@ pub async fn serve(
     tokio::select! {
         served = serving.into_future() => served.map_err(ServeError::Serve)?,
         // Without the loop there is nothing to serve. The end says so to whoever starts it again.
-        ended = &mut driver, if !*shutdown.borrow() => {
-            return match (ended, *shutdown.borrow()) {
-                (Ok(()), true) => Ok(()),
-                (Ok(()), false) | (Err(_), _) => Err(ServeError::LoopEnded),
-            };
-        }
+        () = ended_early(ended, shutdown.clone()) => return Err(ServeError::LoopEnded),
         // Long polls do not hold up the end.
         () = async { stopped(shutdown.clone()).await; tokio::time::sleep(DRAIN).await } => {}
     }
@@ -116,6 +116,15 @@ pub async fn serve(
         }
     }
     Ok(())
+}
+
+/// Completes when the loop has ended and nobody had asked for it.
+async fn ended_early(ended: oneshot::Receiver<()>, shutdown: watch::Receiver<bool>) {
+    // The loop never sends: its end is the end of the channel, also when it panics.
+    drop(ended.await);
+    if *shutdown.borrow() {
+        std::future::pending::<()>().await;
+    }
 }
 
 pub(crate) async fn stopped(mut shutdown: watch::Receiver<bool>) {
@@ -173,18 +182,22 @@ async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<St
         replayed += 1;
     };
     let mut minutes = 0_u64;
+    let all = store.readings_about().await? <= REPLAY_WHOLE;
     let wanted = |minute: Timestamp| {
         minutes += 1;
-        minutes.is_multiple_of(one_minute_of(now.since(minute)))
+        all || minutes.is_multiple_of(one_minute_of(now.since(minute)))
     };
     store.replay_thinned(now - RETENTION, wanted, sink).await?;
     tracing::info!(replayed, "read back what was measured");
     Ok(state)
 }
 
-/// One minute of how many is read back into memory, by its age. A series is thinned in memory as
-/// well, and a start that takes minutes would cost more than the samples between: with this, two
-/// weeks of 200 processes at five seconds are read in about a minute.
+/// Readings that are read back whole: about a quarter of a minute.
+const REPLAY_WHOLE: u64 = 3_000_000;
+
+/// One minute of how many is read back into memory where there are more, by its age. A series is
+/// thinned in memory as well, and a start that takes minutes would cost more than the samples
+/// between: with this, two weeks of 200 processes at five seconds are read in about a minute.
 fn one_minute_of(age: Span) -> u64 {
     match age {
         age if age < Span::from_mins(30) => 1,

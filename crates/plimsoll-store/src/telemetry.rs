@@ -38,6 +38,9 @@ pub struct StoredSeries {
     pub series: Series,
 }
 
+/// What one reading takes on the disk, measured.
+const READING_BYTES: u64 = 20;
+
 /// What a replay gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
@@ -115,6 +118,18 @@ impl Store {
             }
         }
         Ok(replayed)
+    }
+
+    /// How many readings are kept, roughly, from the size of the database: counting them would read
+    /// all of it.
+    pub async fn readings_about(&self) -> Result<u64, ReadError> {
+        let bytes: i64 = sqlx::query_scalar(
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+        )
+        .fetch_one(self.database.readers())
+        .await
+        .map_err(read_error)?;
+        Ok(u64::try_from(bytes).unwrap_or(0) / READING_BYTES)
     }
 
     /// The curves of one metric of one service with `from <= at < to`, in order of instance and

@@ -15,6 +15,10 @@ const STILL_LEAKING_SHARE: f64 = 0.5;
 /// minutes after a start, and a quarter of any growth worth a plan is more than they add.
 const FLAT_SHARE: f64 = 0.25;
 
+/// A replica may be silent for this long, or for a tenth of what its samples must cover: a live set
+/// is only told when a collection ran, and at little load that takes its time.
+const SILENCE_MIN: Span = Span::from_secs(60);
+
 /// Spread put around the forecast of the next exhaustion: half as fast to half as fast again.
 /// Until forecasts after a restart have been back-tested this stays wide.
 const RECURRENCE_SPREAD: f64 = 0.5;
@@ -92,7 +96,8 @@ fn too_little(trial: &Trial<'_>, series: &TrialSeries<'_>) -> Option<String> {
         return Some(format!("{name} was seen for {covered}, {} are needed", trial.covers));
     }
     let silent = trial.now.since(last.at);
-    (silent > trial.covers).then(|| format!("{name} has not reported for {silent}"))
+    let silence_max = Span::from_millis(trial.covers.as_millis() / 10).max(SILENCE_MIN);
+    (silent > silence_max).then(|| format!("{name} has not reported for {silent}"))
 }
 
 fn sides<'t, 's>(

@@ -36,14 +36,23 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|e| Failure::failed(DaemonError::Signals(e)));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
-    let mut hang_up = listen(SignalKind::hangup())?;
+    // Under `nohup` a hang-up is ignored, and listening would end that.
+    let mut hang_up = if ignores_hang_up() { None } else { Some(listen(SignalKind::hangup())?) };
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
+            _ = async { hang_up.as_mut()?.recv().await }, if hang_up.is_some() => {}
         }
     })
+}
+
+/// Whether this process was started with hang-ups ignored: bit 0 of `SigIgn` in its status.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 /// The directory that was asked for, or the one below the home directory.

@@ -72,7 +72,8 @@ fn an_incident_is_shown_from_its_reason_to_its_last_step() {
     let server = listen(answer("200 OK", &view.to_string()));
     let (code, out, err) = incident(&["show", ID, "--server", &server]);
     assert_eq!(code, 0, "{err}");
-    for part in ["rises since 1.1.0", "demo.Order", "Plan plan-9e98164d1f67", "2. guard: because"] {
+    let plan = format!("Plan {}", view["plan"]["id"].as_str().unwrap());
+    for part in ["rises since 1.1.0", "demo.Order", &plan, "2. guard: because"] {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");

@@ -53,6 +53,9 @@ pub(crate) fn entries(
     while let Some(line) = lines.next()? {
         // A fault is the business of the check; here the entries around it are still worth reading.
         let Line::Whole(line) = line else { continue };
+        if incident.is_some_and(|incident| !mentions(line, incident.as_str())) {
+            continue;
+        }
         let Ok(entry) = serde_json::from_slice::<JournalEntry>(line) else { continue };
         if incident.is_some_and(|incident| entry.incident.as_deref() != Some(incident.as_str())) {
             continue;
@@ -63,6 +66,14 @@ pub(crate) fn entries(
         }
     }
     Ok(newest.into())
+}
+
+/// Whether a line may be about an incident; cheaper than understanding it.
+fn mentions(line: &[u8], incident: &str) -> bool {
+    // A name that JSON writes otherwise than it is cannot be looked for in the line.
+    let plain =
+        incident.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+    !plain || std::str::from_utf8(line).is_ok_and(|line| line.contains(incident))
 }
 
 /// The lines of the journal, each in the same buffer.
