@@ -81,7 +81,8 @@ async fn check(dir: &Path, acknowledged: i64) -> bool {
     let store = Store::open(dir).await.unwrap();
     let mut seen: BTreeMap<i64, i64> = BTreeMap::new();
     let count = |reading: Reading| {
-        assert_eq!(reading, batch(reading.value as i64)[(reading.at.as_millis() % 1000) as usize]);
+        let number = reading.value as i64;
+        assert_eq!(reading, reading_of(number, reading.at.as_millis() - number * 1000));
         *seen.entry(reading.value as i64).or_default() += 1;
     };
     store.replay(Timestamp::from_millis(0), count).await.unwrap();
@@ -105,15 +106,18 @@ async fn check(dir: &Path, acknowledged: i64) -> bool {
 }
 
 fn batch(number: i64) -> Vec<Reading> {
-    let reading = |index: i64| Reading {
+    (0..READINGS_OF_BATCH).map(|index| reading_of(number, index)).collect()
+}
+
+fn reading_of(number: i64, index: i64) -> Reading {
+    Reading {
         at: Timestamp::from_millis(number * 1000 + index),
         service: ServiceName::new("orders").unwrap(),
         version: Version::new("1.1.0").ok(),
         instance: InstanceName::new(&format!("orders-{}", index % 7)).unwrap(),
         metric: Metric::ProcessMemoryRss,
         value: number as f64,
-    };
-    (0..READINGS_OF_BATCH).map(reading).collect()
+    }
 }
 
 fn draft(number: i64) -> JournalDraft {

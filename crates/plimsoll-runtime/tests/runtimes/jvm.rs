@@ -32,8 +32,8 @@ pub(crate) fn start_as_user(uid: u32) -> Option<Program> {
 pub(crate) fn start_in_namespaces() -> Option<Program> {
     const WAY_IN: [&str; 5] = ["--pid", "--mount", "--fork", "--kill-child", "sh"];
     find("unshare")?;
-    // Not in /tmp, which this JVM has its own of.
-    let folder = compiled(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
+    // Not below /tmp, which this JVM has its own of; the target directory may be there.
+    let folder = compiled(Path::new("/var/tmp"))?;
     let may =
         Command::new("unshare").args(WAY_IN).args(["-c", "mount -t tmpfs none /tmp"]).output();
     if !may.expect("unshare was found before").status.success() {
