@@ -13,7 +13,7 @@ use plimsoll_model::InstanceName;
 use plimsoll_wire::fleet::FleetSpec;
 use tokio::sync::watch;
 
-use crate::daemon::{block_on, data_dir, stop_signal};
+use crate::daemon::{block_on, data_dir, shutdown_on_signal};
 use crate::exit::{Exit, Failure};
 use crate::output::Format;
 
@@ -84,12 +84,7 @@ enum AgentError {
 pub(crate) fn run(args: Args, _format: Format) -> Result<Exit, Failure> {
     let halves = Halves::of(args)?;
     block_on(async move {
-        let stop = stop_signal()?;
-        let (stopping, shutdown) = watch::channel(false);
-        tokio::spawn(async move {
-            stop.await;
-            stopping.send_replace(true);
-        });
+        let (_stopping, shutdown) = shutdown_on_signal()?;
         halves.run(shutdown).await?;
         Ok(Exit::NothingWrong)
     })

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::exit::Failure;
 
@@ -45,6 +46,19 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
             _ = async { hang_up.as_mut()?.recv().await }, if hang_up.is_some() => {}
         }
     })
+}
+
+/// Says `true` at the first signal to stop. Whoever holds the sender may say so as well.
+pub(crate) fn shutdown_on_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), Failure>
+{
+    let stop = stop_signal()?;
+    let (stopping, shutdown) = watch::channel(false);
+    let signalled = stopping.clone();
+    tokio::spawn(async move {
+        stop.await;
+        signalled.send_replace(true);
+    });
+    Ok((stopping, shutdown))
 }
 
 /// Whether this process was started with hang-ups ignored: bit 0 of `SigIgn` in its status.

@@ -9,9 +9,8 @@ use plimsoll_model::Span;
 use plimsoll_server::{
     Clock, OPERATOR_TOKEN_FILE, Playbook, ServerOptions, Settings, serve, token_at,
 };
-use tokio::sync::watch;
 
-use crate::daemon::{block_on, data_dir, stop_signal};
+use crate::daemon::{block_on, data_dir, shutdown_on_signal};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, print_json, say};
 
@@ -59,12 +58,7 @@ enum ServerError {
 pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
     let options = args.settings.options()?;
     block_on(async move {
-        let stop = stop_signal()?;
-        let (stopping, shutdown) = watch::channel(false);
-        tokio::spawn(async move {
-            stop.await;
-            stopping.send_replace(true);
-        });
+        let (_stopping, shutdown) = shutdown_on_signal()?;
         let dir = options.dir.clone();
         serve(options, |address| announce(address, &dir, format), shutdown)
             .await

@@ -3,10 +3,9 @@
 use plimsoll_agent::collect::Watch;
 use plimsoll_model::InstanceName;
 use plimsoll_server::{AGENT_TOKEN_FILE, serve, token_at};
-use tokio::sync::watch;
 
 use crate::agent::Halves;
-use crate::daemon::{block_on, stop_signal};
+use crate::daemon::{block_on, shutdown_on_signal};
 use crate::exit::{Exit, Failure};
 use crate::output::Format;
 use crate::server::{SettingsArgs, announce};
@@ -24,13 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
     let options = args.settings.options()?;
     block_on(async move {
-        let stop = stop_signal()?;
-        let (stopping, shutdown) = watch::channel(false);
-        let ended = stopping.clone();
-        tokio::spawn(async move {
-            stop.await;
-            stopping.send_replace(true);
-        });
+        let (ended, shutdown) = shutdown_on_signal()?;
         let dir = options.dir.clone();
         let (told, address) = tokio::sync::oneshot::channel();
         let started = |at| {

@@ -102,12 +102,16 @@ impl Demo {
     }
 
     fn expect_nothing_left(&self, agent: u32) {
+        self.expect_no_process();
+        assert_eq!(groups_of(agent), Vec::<PathBuf>::new());
+    }
+
+    fn expect_no_process(&self) {
         let deadline = now() + CLEARED;
         while !self.processes().is_empty() {
             assert!(now() < deadline, "still running: {:?}", self.processes());
             std::thread::sleep(Duration::from_millis(100));
         }
-        assert_eq!(groups_of(agent), Vec::<PathBuf>::new());
     }
 }
 
@@ -258,11 +262,7 @@ fn a_killed_demo_leaves_no_process() {
     demo.until_said("the fleet runs");
     demo.signal(Signal::SIGKILL);
     demo.ends(CLEARED);
-    let deadline = now() + CLEARED;
-    while !demo.processes().is_empty() {
-        assert!(now() < deadline, "still running: {:?}", demo.processes());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    demo.expect_no_process();
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use plimsoll_wire::api::{ApproveRequest, IncidentView, ServiceView};
+use plimsoll_wire::api::{
+    ApproveRequest, IncidentView, IncidentsAnswer, ServiceView, ServicesAnswer,
+};
 use plimsoll_wire::event::ChangeShape;
 use plimsoll_wire::incident::IncidentRecord;
 use reqwest::{Client, RequestBuilder};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// Longer than any answer but a long poll, which the script does not make.
@@ -28,16 +29,6 @@ pub(super) struct Server {
     token: String,
 }
 
-#[derive(Deserialize)]
-struct Services {
-    services: Vec<ServiceView>,
-}
-
-#[derive(Deserialize)]
-struct Incidents {
-    incidents: Vec<IncidentRecord>,
-}
-
 impl Server {
     pub(super) fn new(base: String, token: String) -> Result<Self, AskError> {
         let client = Client::builder().timeout(TIMEOUT).no_proxy().build();
@@ -51,7 +42,7 @@ impl Server {
     }
 
     pub(super) async fn services(&self) -> Result<Vec<ServiceView>, AskError> {
-        self.get::<Services>("/api/v1/services").await.map(|answer| answer.services)
+        self.get::<ServicesAnswer>("/api/v1/services").await.map(|answer| answer.services)
     }
 
     /// The newest incident of a service, with its timeline.
@@ -65,7 +56,7 @@ impl Server {
     }
 
     pub(super) async fn incidents(&self) -> Result<Vec<IncidentRecord>, AskError> {
-        self.get::<Incidents>("/api/v1/incidents").await.map(|answer| answer.incidents)
+        self.get::<IncidentsAnswer>("/api/v1/incidents").await.map(|answer| answer.incidents)
     }
 
     pub(super) async fn tell(&self, change: &ChangeShape) -> Result<(), AskError> {
