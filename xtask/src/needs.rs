@@ -36,6 +36,12 @@ const NEEDS: &[Need] = &[
         debian_package: "python3",
         skipped_without: "tests of CPython, and `recommend` in the demo, are skipped",
     },
+    Need {
+        program: "prometheus",
+        why: "`plimsoll scan --prometheus` reads back-filled services from a real server",
+        debian_package: "prometheus",
+        skipped_without: "the verdicts from a real Prometheus are not compared",
+    },
 ];
 
 /// Installs what is missing where that is allowed; returns what is missing still.

@@ -8,7 +8,7 @@ use plimsoll_model::{Change, ChangeKind, Span, Timestamp};
 use crate::cohort::later;
 use crate::course::{Began, Study};
 use crate::ladder::Rung;
-use crate::scene::{Run, Scene, median_step};
+use crate::scene::{Run, Scene};
 use crate::trend::pace_of;
 
 /// When a growth began, and by what.
@@ -23,7 +23,7 @@ pub(crate) fn onset(scene: &Scene<'_>, run: &Run<'_>, found: &Study, same: bool)
     let from = found.trend.map_or_else(|| scene.hours(run.from), |trend| trend.from);
     match found.began {
         Began::AtChange(index) => {
-            let change = scene.history.changes.get(index).cloned();
+            let change = scene.changes().get(index).cloned();
             let at = change.as_ref().map_or(run.from, |change| change.at);
             Onset { at, change }
         }
@@ -81,8 +81,7 @@ fn beginning<'a>(
     first: &Run<'a>,
     rung: &Rung,
 ) -> Option<&'a Change> {
-    let step =
-        median_step(first.samples(rung.metric)).max(median_step(before.samples(rung.metric)));
+    let step = first.step_of(rung.metric).max(before.step_of(rung.metric));
     let slack = Span::from_secs_f64(3.0 * step * 3600.0);
     let began = first.started.max(before.from);
     // A rolling deploy reaches its last replica some time after it was announced.
@@ -91,7 +90,7 @@ fn beginning<'a>(
         let about = change.instance.as_ref().is_none_or(|name| *name == first.life.instance);
         change.kind.is_deliberate() && about && change.at >= from && change.at <= first.from + slack
     };
-    let candidates = || scene.history.changes.iter().filter(fits);
+    let candidates = || scene.changes().iter().filter(fits);
     let other_version = before.life.version != first.life.version;
     let names_it = |change: &&Change| {
         change.kind == ChangeKind::Deploy && change.version == first.life.version && other_version

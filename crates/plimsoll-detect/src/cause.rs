@@ -47,8 +47,8 @@ fn story_cause(story: Story) -> Cause {
 fn leak_cause(found: &Finding<'_>) -> Cause {
     let rise = found.study.trend.map_or(0.0, |trend| trend.rise);
     let gained = |metric| {
-        let samples = found.run.samples(metric);
-        Some(samples.last()?.value - samples.first()?.value)
+        let outline = found.run.outline(metric)?;
+        Some(outline.last()?.value - outline.first()?.value)
     };
     let resident = gained(Metric::RuntimeArenaResident);
     let active = gained(Metric::RuntimeArenaActive);
@@ -62,8 +62,8 @@ fn leak_cause(found: &Finding<'_>) -> Cause {
 
 fn rest_cause(found: &mut Finding<'_>) -> Cause {
     let cache = [Metric::CacheBytes, Metric::CacheEntries].into_iter().any(|metric| {
-        let samples = found.run.samples(metric);
-        let ends = samples.first().zip(samples.last());
+        let outline = found.run.outline(metric);
+        let ends = outline.and_then(|outline| outline.first().zip(outline.last()));
         ends.is_some_and(|(first, last)| last.value > 1.5 * first.value)
     });
     match (cache, found.study.stepped) {
@@ -106,8 +106,8 @@ fn flat_cause(scene: &Scene<'_>, found: &mut Finding<'_>) -> Cause {
     }
     let before = scene.earlier(&found.run).find(|run| run.life.version != found.run.life.version);
     let was = before.and_then(|run| {
-        let samples = run.samples(study.rung.metric);
-        samples.get(samples.len() / 2).map(|sample| sample.value)
+        let mut stretches = run.outline(study.rung.metric)?.stretches();
+        stretches.nth(stretches.len() / 2).map(|stretch| stretch.mean)
     });
     if warmed_up(study) {
         found.why = Why::CameToRest;
@@ -140,7 +140,7 @@ fn page_cache_moves(scene: &Scene<'_>, found: &Finding<'_>) -> bool {
         Metric::ContainerMemoryFile,
     ];
     wider.into_iter().filter(|metric| *metric != found.study.rung.metric).any(|metric| {
-        let samples = found.run.samples(metric);
-        span(&blocks(samples, scene.origin)) > 2.0 * found.study.material
+        let blocks = found.run.outline(metric).map(|outline| blocks(outline, scene.origin));
+        blocks.is_some_and(|blocks| span(&blocks) > 2.0 * found.study.material)
     })
 }

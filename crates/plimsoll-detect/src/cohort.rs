@@ -49,7 +49,7 @@ fn control_within(scene: &Scene<'_>, run: &Run<'_>, found: &Study, left: usize) 
 
 /// What ran before: the same instance, else an ended or older instance of another version.
 fn predecessor<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Option<Run<'a>> {
-    let measured = |other: &&Run<'a>| other.samples(rung.metric).len() >= COMPARED_MIN;
+    let measured = |other: &&Run<'a>| other.samples(rung.metric) >= COMPARED_MIN;
     let own = scene.earlier(run).find(measured);
     let other_version = |other: &&Run<'a>| {
         other.life.version != run.life.version
@@ -60,7 +60,7 @@ fn predecessor<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Option<Run<
 }
 
 /// Fewer samples of a control show nothing.
-const COMPARED_MIN: usize = 15;
+const COMPARED_MIN: u64 = 15;
 
 fn against(
     scene: &Scene<'_>,
@@ -238,7 +238,7 @@ pub(crate) fn repeated(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<
     paces.sort_by(f64::total_cmp);
     let middle = *paces.get(paces.len() / 2)?;
     let alike = |trend: &Trend| trend.per_hour > 0.5 * middle && trend.per_hour < 2.0 * middle;
-    let climbs = |trend: &Trend| alike(trend) && trend.shape == Shape::Line && trend.pace >= 0.4;
+    let climbs = |trend: &Trend| alike(trend) && trend.shape == Shape::Line && trend.pace >= 0.6;
     let climbing = trends.iter().filter(|trend| climbs(trend)).count();
     let enough = samples as f64 >= limits::SAMPLES_ALONE.default;
     if trends.len() < 3 || climbing * 4 < trends.len() * 3 || !enough || middle <= 0.0 {

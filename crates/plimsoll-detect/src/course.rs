@@ -5,6 +5,7 @@
 use plimsoll_model::{Metric, Unit};
 
 use crate::envelope::{Block, coarser, falls_back, floor, span};
+use crate::fit::least_squares;
 use crate::ladder::{Rung, limit_of};
 use crate::remainder::{COMPARED, Remainder, points};
 use crate::rivals::Story;
@@ -84,7 +85,7 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
     let mut study = Study {
         rung: *rung,
         samples,
-        level: run.samples(rung.metric).last().map_or(0.0, |sample| sample.value),
+        level: run.life.latest(rung.metric).unwrap_or(0.0),
         limit,
         material: material(rung.metric.unit(), limit, blocks),
         course: Course::TooFew,
@@ -130,16 +131,42 @@ fn stepped(floor: &[Block]) -> Option<f64> {
     let (first, last) = (floor.first()?.at, floor.last()?.at);
     let span = span(floor);
     let (mut jumped, mut begin, mut next) = (0.0, None, 0);
+    let mut jumps = Vec::new();
     for (index, three) in floor.windows(3).enumerate() {
         let jump = three[2].value - three[0].value;
         if index >= next && jump >= STEP_SHARE * span {
             jumped += jump;
             begin = begin.or(Some((three[1].at - first) / (last - first)));
             next = index + 2;
+            // The larger half of the jump is where the new level begins.
+            let first_half = three[1].value - three[0].value > three[2].value - three[1].value;
+            jumps.push(if first_half { index + 1 } else { index + 2 });
         }
     }
     // A line of twelve points rises by a sixth of its span between neighbours of neighbours.
-    begin.filter(|_| jumped >= STEPS_SHARE * span && floor.len() >= 12)
+    let steps = jumped >= STEPS_SHARE * span && floor.len() >= 12;
+    begin.filter(|_| steps && left_by_levels(floor, &jumps) <= LEVELS_LEFT * left_by_line(floor))
+}
+
+/// Levels between steps must leave so little of what a line leaves, or noise has drawn the steps.
+const LEVELS_LEFT: f64 = 0.4;
+
+/// Squared deviations from the mean of each level between jumps.
+fn left_by_levels(floor: &[Block], jumps: &[usize]) -> f64 {
+    let ends = jumps.iter().copied().chain([floor.len()]);
+    let begins = [0].into_iter().chain(jumps.iter().copied());
+    let level = |(begin, end): (usize, usize)| {
+        let values = || floor.get(begin..end).unwrap_or(&[]).iter().map(|block| block.value);
+        let mean = values().sum::<f64>() / (end - begin).max(1) as f64;
+        values().map(|value| (value - mean).powi(2)).sum::<f64>()
+    };
+    begins.zip(ends).map(level).sum()
+}
+
+fn left_by_line(floor: &[Block]) -> f64 {
+    let first = floor.first().map_or(0.0, |block| block.at);
+    let rows: Vec<_> = floor.iter().map(|b| ([1.0, b.at - first], b.value)).collect();
+    least_squares(&rows).map_or(f64::INFINITY, |fit| fit.errors)
 }
 
 fn mostly_low(blocks: &[Block]) -> bool {
@@ -157,8 +184,10 @@ fn material(unit: Unit, limit: Option<f64>, blocks: &[Block]) -> f64 {
         }
         (Unit::Count | Unit::Seconds | Unit::PerSecond, limit) => {
             let share = limits::SHARE_MATERIAL_HELD.default * base;
-            let of_limit = limit.map_or(f64::INFINITY, |l| limits::SHARE_MATERIAL.default * l);
-            share.min(of_limit).max(limits::HELD_MATERIAL.default)
+            let Some(limit) = limit else {
+                return share.max(limits::HELD_MATERIAL_UNLIMITED.default);
+            };
+            share.min(limits::SHARE_MATERIAL.default * limit).max(limits::HELD_MATERIAL.default)
         }
     }
 }
@@ -208,7 +237,7 @@ fn stretches(scene: &Scene<'_>, run: &Run<'_>, study: &Study) -> Vec<Stretch> {
         trend,
         began: Began::WithRun,
     });
-    let changed = scene.history.changes.iter().enumerate().filter_map(|(index, change)| {
+    let changed = scene.changes().iter().enumerate().filter_map(|(index, change)| {
         let about = change.instance.as_ref().is_none_or(|name| *name == run.life.instance);
         let inside = change.at > run.from && change.at < run.to;
         (change.kind.is_deliberate() && about && inside).then_some(())?;

@@ -3,11 +3,7 @@
 //! Blocks count samples, not seconds, so ten minutes measured every second and ten days measured
 //! every five minutes are the same picture. Not here: what the picture means.
 
-use plimsoll_model::{Sample, Timestamp};
-
-/// Finest blocks of one series. More would not change a verdict, and the work per series is
-/// bounded by it.
-const FINEST: usize = 384;
+use plimsoll_model::{Outline, Stretch, Timestamp};
 
 /// Envelopes from fine to coarse, in blocks. Twelve is the fewest that can show a course.
 const PYRAMID: [usize; 4] = [96, 48, 24, 12];
@@ -15,12 +11,13 @@ const PYRAMID: [usize; 4] = [96, 48, 24, 12];
 /// An envelope that falls back by more than this share of its span still shows teeth.
 const TEETH: f64 = 0.2;
 
-/// The lowest value of a block, when it was, and what time the block covers. Hours since the
-/// origin of the assessment.
+/// The lowest and the mean value of a block, and what time it covers. Hours since the origin of the
+/// assessment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Block {
     pub(crate) at: f64,
     pub(crate) value: f64,
+    pub(crate) mean: f64,
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) samples: usize,
@@ -30,20 +27,15 @@ pub(crate) fn hours(at: Timestamp, origin: Timestamp) -> f64 {
     at.since(origin).as_hours_f64()
 }
 
-/// A series as at most [`FINEST`] blocks.
-pub(crate) fn blocks(samples: &[Sample], origin: Timestamp) -> Vec<Block> {
-    let size = samples.len().div_ceil(FINEST).max(1);
-    let block = |chunk: &[Sample]| {
-        let lowest = chunk.iter().min_by(|a, b| a.value.total_cmp(&b.value))?;
-        Some(Block {
-            at: hours(lowest.at, origin),
-            value: lowest.value,
-            from: hours(chunk.first()?.at, origin),
-            to: hours(chunk.last()?.at, origin),
-            samples: chunk.len(),
-        })
+/// An outline as blocks.
+pub(crate) fn blocks(outline: &Outline, origin: Timestamp) -> Vec<Block> {
+    let block = |stretch: Stretch| {
+        let (from, to) = (hours(stretch.from, origin), hours(stretch.to, origin));
+        let at = if stretch.samples > 1 { 0.5 * (from + to) } else { from };
+        let samples = stretch.samples as usize;
+        Block { at, value: stretch.lowest, mean: stretch.mean, from, to, samples }
     };
-    samples.chunks(size).filter_map(block).collect()
+    outline.stretches().map(block).collect()
 }
 
 /// The same picture with about `count` blocks.
@@ -51,10 +43,13 @@ pub(crate) fn coarser(blocks: &[Block], count: usize) -> Vec<Block> {
     let size = blocks.len().div_ceil(count).max(1);
     let merge = |chunk: &[Block]| {
         let lowest = chunk.iter().min_by(|a, b| a.value.total_cmp(&b.value))?;
+        let samples: usize = chunk.iter().map(|block| block.samples).sum();
+        let sum: f64 = chunk.iter().map(|block| block.mean * block.samples as f64).sum();
         Some(Block {
             from: chunk.first()?.from,
             to: chunk.last()?.to,
-            samples: chunk.iter().map(|block| block.samples).sum(),
+            mean: sum / samples.max(1) as f64,
+            samples,
             ..*lowest
         })
     };
@@ -103,19 +98,21 @@ pub(crate) fn span(blocks: &[Block]) -> f64 {
 }
 
 /// Another series' mean within each block; the last known one where it has no sample.
-pub(crate) fn along(blocks: &[Block], samples: &[Sample], origin: Timestamp) -> Vec<f64> {
-    let mut rest = samples;
-    let mut last = samples.first().map_or(0.0, |sample| sample.value);
+pub(crate) fn along(blocks: &[Block], outline: &Outline, origin: Timestamp) -> Vec<f64> {
+    let others = self::blocks(outline, origin);
+    let mut next = 0;
     let mean = |block: &Block| {
-        let end = rest.partition_point(|sample| hours(sample.at, origin) <= block.to);
-        let (inside, after) = rest.split_at(end);
-        let start = inside.partition_point(|sample| hours(sample.at, origin) < block.from);
-        let inside = inside.get(start..).unwrap_or(&[]);
-        if !inside.is_empty() {
-            last = inside.iter().map(|sample| sample.value).sum::<f64>() / inside.len() as f64;
+        while others.get(next + 1).is_some_and(|other| other.from <= block.from) {
+            next += 1;
         }
-        rest = after;
-        last
+        let meanwhile = others.get(next..).unwrap_or(&[]);
+        let meanwhile = meanwhile.iter().take_while(|other| other.from <= block.to);
+        let (sum, weight) = meanwhile.fold((0.0, 0.0), |(sum, weight), other| {
+            let shared = (other.to.min(block.to) - other.from.max(block.from)).max(0.0);
+            (sum + shared * other.mean, weight + shared)
+        });
+        let known = others.get(next).map_or(0.0, |other| other.mean);
+        if weight > 0.0 { sum / weight } else { known }
     };
     blocks.iter().map(mean).collect()
 }
@@ -123,11 +120,17 @@ pub(crate) fn along(blocks: &[Block], samples: &[Sample], origin: Timestamp) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plimsoll_model::Sample;
+
+    fn outline(count: i64, value: impl Fn(i64) -> f64) -> Outline {
+        let mut outline = Outline::default();
+        let sample = |i| Sample { at: Timestamp::from_secs(i), value: value(i) };
+        (0..count).map(sample).for_each(|sample| outline.trace(sample));
+        outline
+    }
 
     fn series(count: i64, value: impl Fn(i64) -> f64) -> Vec<Block> {
-        let sample = |i| Sample { at: Timestamp::from_secs(i), value: value(i) };
-        let samples: Vec<_> = (0..count).map(sample).collect();
-        blocks(&samples, Timestamp::default())
+        blocks(&outline(count, value), Timestamp::default())
     }
 
     #[test]
@@ -140,16 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn work_is_bounded_however_long_the_series() {
-        assert!(series(1_000_000, |i| i as f64).len() <= FINEST);
-    }
-
-    #[test]
     fn a_companion_series_is_averaged_within_the_blocks() {
-        let samples: Vec<_> =
-            (0..768).map(|i| Sample { at: Timestamp::from_secs(i), value: i as f64 }).collect();
-        let blocks = blocks(&samples, Timestamp::default());
-        let means = along(&blocks, &samples, Timestamp::default());
-        assert!((means[0] - 0.5).abs() < 1e-9 && (means[383] - 766.5).abs() < 1e-9);
+        let ramp = outline(768, |i| i as f64);
+        let blocks = blocks(&ramp, Timestamp::default());
+        let means = along(&blocks, &ramp, Timestamp::default());
+        assert!(blocks.iter().zip(means).all(|(block, mean)| (mean - block.mean).abs() < 1e-3));
+        let sparse = outline(8, |i| 100.0 * i as f64);
+        let last = along(&blocks, &sparse, Timestamp::default());
+        assert_eq!(last.last(), Some(&700.0), "the last known value where it has no sample");
     }
 }

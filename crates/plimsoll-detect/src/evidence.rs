@@ -48,7 +48,7 @@ pub(crate) fn evidence(
 }
 
 fn about_load(run: &Run<'_>, study: &Study) -> Option<Evidence> {
-    let load = !run.samples(Metric::ServiceRequestsRate).is_empty();
+    let load = run.samples(Metric::ServiceRequestsRate) > 0;
     match (study.course, load) {
         (Course::Follows(_), _) => {
             let (metric, _) = study.moved_by?;

@@ -25,9 +25,15 @@ pub(crate) fn least_squares<const N: usize>(rows: &[([f64; N], f64)]) -> Option<
     for (columns, value) in rows {
         for i in 0..N {
             right[i] += columns[i] * value;
-            for j in 0..N {
+            for j in i..N {
                 normal[i][j] += columns[i] * columns[j];
             }
+        }
+    }
+    let upper = normal;
+    for (i, row) in normal.iter_mut().enumerate() {
+        for (j, cell) in row.iter_mut().take(i).enumerate() {
+            *cell = upper[j][i];
         }
     }
     let coefficients = solve(normal, right)?;

@@ -3,15 +3,16 @@
 //!
 //! Not here: how sure the verdict is (`evidence`), or what the cause is called (`cause`).
 
-use plimsoll_model::{ChangeKind, Metric, Span, Timestamp, Verdict};
+use plimsoll_model::{ChangeKind, Metric, Outline, Span, Timestamp, Verdict};
 
 use crate::cohort::Control;
 use crate::course::{Began, Course, Study};
-use crate::forecast::is_in_sight;
+use crate::forecast::{is_in_sight, is_seen_for_long, is_urgent};
 use crate::judge::Why;
 use crate::rivals::Story;
-use crate::scene::{Run, Scene, median_step};
+use crate::scene::{Run, Scene};
 use crate::thresholds::{self as limits, Threshold};
+use crate::trend::{Point, Trend};
 
 pub(crate) fn weigh(
     scene: &Scene<'_>,
@@ -55,7 +56,7 @@ pub(crate) fn weigh(
 fn began_with_a_batch(scene: &Scene<'_>, run: &Run<'_>, study: &Study) -> bool {
     let Some(trend) = study.trend else { return false };
     let near = ONSET_SHARE * (trend.to - trend.from);
-    scene.history.changes.iter().any(|change| {
+    scene.changes().iter().any(|change| {
         change.kind == ChangeKind::Batch
             && change.instance.as_ref().is_none_or(|name| *name == run.life.instance)
             && (scene.hours(change.at) - trend.from).abs() <= near
@@ -93,7 +94,7 @@ fn wandering(study: &Study) -> (Verdict, Why) {
 
 fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) -> (Verdict, Why) {
     let Some(trend) = study.trend else { return (Verdict::Steady, Why::NothingMoved) };
-    if !is_in_sight(&trend, study.level, study.limit) {
+    if !is_in_sight(&trend, study) {
         return (Verdict::Steady, Why::OutOfSight);
     }
     let (need, surprise) = match beside {
@@ -115,6 +116,15 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
     if trend.surprise < surprise.default {
         return (Verdict::Suspect, Why::Wanders);
     }
+    if !matches!(beside, Control::Equal(_, _)) && load_may_explain(study, &trend) {
+        return (Verdict::Suspect, Why::CannotTell(Story::Load));
+    }
+    if !matches!(beside, Control::Equal(_, _)) && !is_seen_for_long(&trend, study) {
+        return (Verdict::Suspect, Why::TimeToWait);
+    }
+    if matches!(beside, Control::Nothing) && may_be_the_day(run, study, &trend) {
+        return (Verdict::Suspect, Why::DayNotSeen);
+    }
     if study.stepped.is_some() && study.moved_by.is_none() {
         return (Verdict::Suspect, Why::Steps);
     }
@@ -127,6 +137,43 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
     (Verdict::Leaking, Why::Grows)
 }
 
+/// Whether load reached so much more meanwhile that a level which only follows it would have risen
+/// as far. Proportional things start at zero or above, so they grow by no larger a share than load
+/// does. Peaks are compared, because a day has its trough in one half and not in the other.
+fn load_may_explain(study: &Study, trend: &Trend) -> bool {
+    let begin = study.points.partition_point(|point| point.at < trend.from);
+    let points = study.points.get(begin..).unwrap_or(&[]);
+    let (early, late) = points.split_at(points.len() / 2);
+    let more = peak_load(late) / peak_load(early) - 1.0;
+    more.is_finite() && trend.rise <= (trend.level - trend.rise).max(0.0) * more
+}
+
+/// The most work per hour of any sixth: shorter ones would be noise.
+fn peak_load(points: &[Point]) -> f64 {
+    let rate = |part: &[Point]| match (part.first(), part.last()) {
+        (Some(first), Some(last)) if last.at > first.at => {
+            (last.work - first.work) / (last.at - first.at)
+        }
+        (_, _) => 0.0,
+    };
+    points.chunks((points.len() / 6).max(3)).map(rate).fold(0.0, f64::max)
+}
+
+/// Whether the rise may be the morning of a day of which too little was seen.
+fn may_be_the_day(run: &Run<'_>, study: &Study, trend: &Trend) -> bool {
+    let load = [Metric::ServiceRequestsRate, Metric::EdgeRequestsRate];
+    let measured = load.into_iter().any(|metric| run.samples(metric) > 0);
+    let seen = run.to.since(run.from).as_hours_f64() >= limits::DAY_SEEN.default;
+    // A day curve is as straight as that for its steepest hours only.
+    let straight = trend.late >= STRAIGHT && (STRAIGHT..1.0 / STRAIGHT).contains(&trend.pace);
+    let long = trend.to - trend.from >= limits::MORNING.default;
+    let told_apart = measured || seen || (straight && long);
+    !told_apart && !is_urgent(trend, study)
+}
+
+/// Parts of a straight line grow at the pace of the whole, within what noise does.
+const STRAIGHT: f64 = 0.75;
+
 /// Whether used heap shows what lives: the old part of it was collected at least once, or it has
 /// grown beyond what a lazy collector leaves lying.
 ///
@@ -134,9 +181,8 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
 /// where garbage piles up until the heap is a multiple of what lived after the last full one: that
 /// looks like a slow leak for minutes, and the next full collection takes it back.
 fn collected(run: &Run<'_>, study: &Study) -> bool {
-    let samples = run.samples(study.rung.metric);
-    let deep = limits::FALL_COLLECTED.default;
-    let fell = samples.windows(2).any(|pair| pair[0].value - pair[1].value >= deep * pair[0].value);
+    let deepest = run.outline(study.rung.metric).map_or(0.0, Outline::deepest_fall);
+    let fell = deepest >= limits::FALL_COLLECTED.default;
     let rise = study.trend.map_or(0.0, |trend| trend.rise);
     let before = (study.level - rise).max(0.0);
     fell || study.level >= limits::GROWN_LAZILY.default * before
@@ -149,7 +195,7 @@ fn ready_at(
     study: &Study,
     need: &Threshold,
 ) -> Option<Timestamp> {
-    let step = median_step(run.samples(study.rung.metric));
+    let step = run.step_of(study.rung.metric);
     let have = match study.began {
         Began::WithRun => study.samples,
         Began::Within | Began::AtChange(_) => study.trend.map_or(0, |trend| trend.samples),

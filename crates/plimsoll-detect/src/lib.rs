@@ -39,9 +39,10 @@ mod trend;
 
 use plimsoll_model::{Assessment, ServiceHistory, Timestamp};
 
-/// Assesses one service at one moment; what was measured after `now` is not looked at.
+/// Assesses one service at one moment, from the outlines of its series. A history is as of `now`:
+/// changes and runs after that are not looked at, samples after it should not be in it.
 ///
-/// Cost: linear in the samples, with a bounded amount of work for each series after that.
+/// Cost: a bounded amount of work for each series, however many samples it had.
 pub fn assess(history: &ServiceHistory, now: Timestamp) -> Assessment {
     let scene = scene::Scene::of(history, now);
     let findings = judge::findings(&scene);

@@ -40,15 +40,13 @@ impl Remainder {
         }
         let coarse = coarser(blocks, COMPARED);
         for (metric, story) in DRIVERS {
-            let samples = run.samples(metric);
-            if samples.len() < 8 {
-                continue;
-            }
-            let driver = along(blocks, samples, scene.origin);
+            let measured = run.outline(metric).filter(|outline| outline.samples() >= 8);
+            let Some(outline) = measured else { continue };
+            let driver = along(blocks, outline, scene.origin);
             if story == Story::Load && found.load.is_none() {
                 found.load = Some(driver.clone());
             }
-            let beside = along(&coarse, samples, scene.origin);
+            let beside = along(&coarse, outline, scene.origin);
             found.weigh((metric, story), relation(&coarse, &beside), (&driver, material));
             if matches!(found.course, Some(Course::Follows(_))) {
                 return found;

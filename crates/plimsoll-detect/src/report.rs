@@ -9,7 +9,7 @@ use crate::forecast::exhaustion;
 use crate::judge::{Finding, Why};
 use crate::rivals::Story;
 use crate::scene::Scene;
-use crate::thresholds::SAMPLES_BESIDE;
+use crate::thresholds::{SAMPLES_BESIDE, STEADY_LEAST, STEADY_MOST};
 
 pub(crate) fn report(scene: &Scene<'_>, findings: Vec<Finding<'_>>) -> Assessment {
     let Some(speaker) = speaker(&findings) else { return nothing_to_see(scene) };
@@ -85,9 +85,16 @@ fn confidence(found: &Finding<'_>) -> f64 {
     match found.verdict {
         Verdict::Leaking => leak,
         Verdict::Suspect => leak.clamp(0.5, 0.9),
-        Verdict::Steady => (1.0 - leak).max(0.6),
+        Verdict::Steady => steady(1.0 - leak),
         Verdict::Undecided => 0.5,
     }
+}
+
+/// Of steady verdicts, the back-test says, the surest are right in 93 of 100 and the least sure in 70:
+/// a leak too young to be seen looks steady, however flat it is.
+fn steady(against_leak: f64) -> f64 {
+    let (least, most) = (STEADY_LEAST.default, STEADY_MOST.default);
+    least + (most - least) * (2.5 * against_leak - 1.5).clamp(0.0, 1.0)
 }
 
 fn nothing_to_see(scene: &Scene<'_>) -> Assessment {
@@ -126,7 +133,9 @@ fn reason(
 ) -> String {
     let metric = found.study.rung.metric;
     match &found.why {
-        Why::Grows | Why::GrowsAfterEveryRestart => leak_reason(scene, found, instances, running),
+        Why::Grows | Why::GrowsAfterEveryRestart | Why::GrowsOn | Why::Restarted => {
+            leak_reason(scene, found, instances, running)
+        }
         Why::TooFewSamples { ready_at } | Why::TooShort { ready_at } => {
             let when = ready_at.map_or_else(
                 || "more samples are needed".to_owned(),
@@ -162,6 +171,13 @@ fn reason(
         }
         Why::OutOfSight => format!("{metric} grows so slowly that its limit is out of sight"),
         Why::Blind(what) => format!("{metric} grows, but {what}"),
+        Why::TimeToWait => {
+            format!("{metric} grows; its limit is so far away that there is time to be sure first")
+        }
+        Why::JustBegan => format!("{metric} looks like a leak, and did not a little earlier"),
+        Why::DayNotSeen => format!(
+            "{metric} grows, load is not measured, and less than a day was seen: it may be the day"
+        ),
         Why::NoCollectionSeen => {
             format!("{metric} grows, but no full collection has shown yet what lives")
         }

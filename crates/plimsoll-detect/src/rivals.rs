@@ -159,7 +159,8 @@ mod tests {
         let block = |i: i32| {
             let at = f64::from(i) / 95.0;
             let ripple = f64::from(i * i * 79 % 101 - 50) * 0.02;
-            Block { at, value: value(at) + ripple, from: at, to: at, samples: 4 }
+            let value = value(at) + ripple;
+            Block { at, value, mean: value, from: at, to: at, samples: 4 }
         };
         (0..96).map(block).collect()
     }

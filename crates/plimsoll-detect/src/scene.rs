@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_model::{ChangeKind, Life, Metric, Sample, ServiceHistory, Span, Timestamp, Unit};
+use plimsoll_model::{
+    Change, Life, Metric, Outline, Series, ServiceHistory, Span, Stretch, Timestamp,
+};
 
 use crate::envelope::{Block, along, blocks, hours};
 use crate::ladder::Rung;
@@ -20,7 +22,7 @@ pub(crate) struct Scene<'a> {
     running: Vec<Run<'a>>,
 }
 
-/// One uninterrupted run of one instance. A life is cut further where the restart counter moved.
+/// One uninterrupted run of one instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) life: &'a Life,
@@ -40,13 +42,11 @@ const SILENT_SHARE: f64 = 0.05;
 
 impl<'a> Scene<'a> {
     pub(crate) fn of(history: &'a ServiceHistory, now: Timestamp) -> Self {
-        let firsts = history.lives.iter().flat_map(|life| life.series.values());
-        let first = firsts.filter_map(|series| series.samples().first()).map(|s| s.at).min();
-        let restarts = restarts_of_all(history);
-        let all = history.lives.iter().flat_map(|life| runs(life, now, &restarts));
-        let mut runs: Vec<_> = all.collect();
+        let mut runs: Vec<_> = history.lives.iter().filter_map(run).collect();
+        runs.retain(|run| run.from <= now);
         runs.sort_by_key(|run| (run.from, run.to));
-        let mut scene = Self { history, now, origin: first.unwrap_or(now), runs, running: vec![] };
+        let origin = runs.first().map_or(now, |run| run.from);
+        let mut scene = Self { history, now, origin, runs, running: vec![] };
         let mut seen = BTreeSet::new();
         let newest = scene.runs.iter().rev().filter(|run| seen.insert(&run.life.instance));
         let reports = newest.filter(|run| run.to >= scene.silent_before(run));
@@ -75,18 +75,17 @@ impl<'a> Scene<'a> {
         self.origin + Span::from_secs_f64(hours * 3600.0)
     }
 
+    /// Changes up to now.
+    pub(crate) fn changes(&self) -> &'a [Change] {
+        let changes = &self.history.changes;
+        changes.get(..changes.partition_point(|change| change.at <= self.now)).unwrap_or(changes)
+    }
+
     pub(crate) fn blocks(&self, run: &Run<'_>, rung: &Rung) -> Vec<Block> {
-        let samples = run.samples(rung.metric);
-        // A process that runs holds memory: zero is how some collectors say that it is gone.
-        let gone = |sample: &Sample| sample.value <= 0.0 && rung.metric.unit() == Unit::Bytes;
-        let mut blocks = if samples.iter().any(gone) {
-            let held: Vec<_> = samples.iter().filter(|sample| !gone(sample)).copied().collect();
-            blocks(&held, self.origin)
-        } else {
-            blocks(samples, self.origin)
-        };
-        if rung.beyond_heap {
-            let touched = along(&blocks, run.heap_touched(), self.origin);
+        let Some(outline) = run.outline(rung.metric) else { return Vec::new() };
+        let mut blocks = blocks(outline, self.origin);
+        if let Some(touched) = run.heap_touched().filter(|_| rung.beyond_heap) {
+            let touched = along(&blocks, touched, self.origin);
             let mut most = f64::NEG_INFINITY;
             for (block, touched) in blocks.iter_mut().zip(touched) {
                 most = most.max(touched);
@@ -105,30 +104,42 @@ impl<'a> Scene<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn samples(&self, metric: Metric) -> &'a [Sample] {
-        let series = self.life.series(metric);
-        series.map_or(&[], |series| series.between(self.from, self.to + Span::from_millis(1)))
+    pub(crate) fn outline(&self, metric: Metric) -> Option<&'a Outline> {
+        self.life.series(metric).map(Series::outline)
+    }
+
+    /// Samples of a metric; none where it is not measured.
+    pub(crate) fn samples(&self, metric: Metric) -> u64 {
+        self.outline(metric).map_or(0, Outline::samples)
     }
 
     /// What says how much of the heap was ever touched: the footprint holds that much whatever
     /// lives in it.
-    pub(crate) fn heap_touched(&self) -> &'a [Sample] {
-        let committed = self.samples(Metric::RuntimeHeapCommitted);
-        if committed.is_empty() { self.samples(Metric::RuntimeHeapUsed) } else { committed }
+    pub(crate) fn heap_touched(&self) -> Option<&'a Outline> {
+        self.outline(Metric::RuntimeHeapCommitted).or_else(|| self.outline(Metric::RuntimeHeapUsed))
+    }
+
+    /// The usual time between samples of a metric, in hours.
+    pub(crate) fn step_of(&self, metric: Metric) -> f64 {
+        self.outline(metric).map_or(0.0, step_hours)
     }
 
     /// The usual time between samples of the best measured series.
     fn step_hours(&self) -> f64 {
-        let longest =
-            self.life.series.values().map(|series| series.samples()).max_by_key(|s| s.len());
-        median_step(longest.unwrap_or(&[]))
+        let outlines = self.life.series.values().map(Series::outline);
+        outlines.max_by_key(|outline| outline.samples()).map_or(0.0, step_hours)
     }
 }
 
-/// The median time between neighbouring samples, in hours.
-pub(crate) fn median_step(samples: &[Sample]) -> f64 {
-    let steps = samples.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_hours_f64());
-    let mut steps: Vec<f64> = steps.collect();
+/// The median time between neighbouring samples, in hours: that of the median stretch, so that gaps
+/// do not count.
+fn step_hours(outline: &Outline) -> f64 {
+    let step = |stretch: Stretch| {
+        stretch.to.since(stretch.from).as_hours_f64() / f64::from(stretch.samples.max(1))
+    };
+    // The last stretch ends with a sample, not with the beginning of the next.
+    let whole = outline.stretches().len().saturating_sub(1);
+    let mut steps: Vec<f64> = outline.stretches().take(whole).map(step).collect();
     let middle = steps.len() / 2;
     if steps.is_empty() {
         return 0.0;
@@ -136,41 +147,11 @@ pub(crate) fn median_step(samples: &[Sample]) -> f64 {
     *steps.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// Restarts that name no instance mean every instance.
-fn restarts_of_all(history: &ServiceHistory) -> Vec<Timestamp> {
-    let all = history.changes.iter().filter(|change| {
-        matches!(change.kind, ChangeKind::Restart | ChangeKind::OomKill)
-            && change.instance.is_none()
-    });
-    all.map(|change| change.at).collect()
-}
-
-fn runs<'a>(life: &'a Life, now: Timestamp, restarts: &[Timestamp]) -> Vec<Run<'a>> {
-    let upto = |samples: &[Sample]| samples.partition_point(|sample| sample.at <= now);
-    let ends = life.series.values().filter_map(|series| {
-        let samples = series.samples();
-        samples.get(upto(samples).checked_sub(1)?).map(|sample| sample.at)
-    });
-    let begins = life.series.values().filter_map(|series| series.samples().first());
-    let begin = begins.map(|sample| sample.at).min();
-    let (Some(to), Some(from)) = (ends.max(), begin) else { return Vec::new() };
-    let counter = life.series(Metric::ContainerRestarts).map_or(&[][..], |s| s.samples());
-    let again = counter.windows(2).filter(|pair| pair[1].value > pair[0].value);
-    let again = again.map(|pair| pair[1].at).chain(restarts.iter().copied());
-    let mut cuts: Vec<_> = again.filter(|at| *at > from && *at <= to).collect();
-    cuts.sort_unstable();
-    cuts.dedup();
-    let mut starts = vec![(from, life.started_at, life.start_known)];
-    starts.extend(cuts.iter().map(|at| (*at, *at, true)));
-    let end = |index: usize| cuts.get(index).map_or(to, |cut| *cut - Span::from_millis(1));
-    let run = |(index, (from, started, start_known))| Run {
-        life,
-        from,
-        to: end(index),
-        started,
-        start_known,
-    };
-    starts.into_iter().enumerate().map(run).filter(|run| run.to >= run.from).collect()
+fn run(life: &Life) -> Option<Run<'_>> {
+    let outlines = || life.series.values().map(Series::outline);
+    let from = outlines().filter_map(Outline::first).map(|sample| sample.at).min()?;
+    let to = outlines().filter_map(Outline::last).map(|sample| sample.at).max()?;
+    Some(Run { life, from, to, started: life.started_at, start_known: life.start_known })
 }
 
 #[cfg(test)]
@@ -196,14 +177,14 @@ mod tests {
         let (rss, count) = (Metric::ProcessMemoryRss, Metric::ContainerRestarts);
         let rows: Vec<_> = (0..20)
             .flat_map(|i| {
-                [(i, "a", rss, i as f64), (i, "a", count, if i < 10 { 3.0 } else { 4.0 })]
+                [(i, "a", count, if i < 10 { 3.0 } else { 4.0 }), (i, "a", rss, 1.0 + i as f64)]
             })
             .collect();
         let history = history(&rows);
         let scene = Scene::of(&history, Timestamp::from_secs(19));
         assert_eq!(scene.runs.len(), 2);
         assert_eq!(scene.running().len(), 1);
-        assert_eq!(scene.runs[1].samples(rss).len(), 10);
+        assert_eq!(scene.runs[1].samples(rss), 10);
     }
 
     #[test]
@@ -218,11 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_after_now_is_seen() {
+    fn a_run_that_begins_after_now_is_not_seen() {
         let rss = Metric::ProcessMemoryRss;
-        let rows: Vec<_> = (0..100).map(|i| (i, "a", rss, 1.0)).collect();
-        let history = history(&rows);
-        let scene = Scene::of(&history, Timestamp::from_secs(49));
-        assert_eq!(scene.runs[0].samples(rss).len(), 50);
+        let history = history(&[(10, "a", rss, 1.0), (90, "b", rss, 1.0)]);
+        assert_eq!(Scene::of(&history, Timestamp::from_secs(49)).runs.len(), 1);
     }
 }

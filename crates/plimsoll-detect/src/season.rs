@@ -12,18 +12,14 @@ use crate::fit::least_squares;
 pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
     let (first, last) = (coarse.first()?.at, coarse.last()?.at);
     let hours = last - first;
-    let row = |at: f64, cycles: f64| {
-        let place = (at - first) / hours;
-        let angle = std::f64::consts::TAU * cycles * place;
-        let (sin, cos) = angle.sin_cos();
-        let (sin2, cos2) = (2.0 * angle).sin_cos();
-        [1.0, place, sin, cos, sin2, cos2]
-    };
-    let line: Vec<_> = coarse.iter().map(|b| ([1.0, (b.at - first) / hours], b.value)).collect();
+    let place = |block: &Block| (block.at - first) / hours;
+    let line: Vec<_> = coarse.iter().map(|b| ([1.0, place(b)], b.value)).collect();
     let line = least_squares(&line)?;
-    let fits = (4..48).filter_map(|half| {
-        let cycles = f64::from(half) / 2.0;
-        let rows: Vec<_> = coarse.iter().map(|b| (row(b.at, cycles), b.value)).collect();
+    let mut waves: Vec<Wave> = coarse.iter().map(|block| Wave::of(place(block))).collect();
+    let fits = (HALVES_MIN..HALVES_MAX).filter_map(|halves| {
+        let cycles = f64::from(halves) / 2.0;
+        let rows = waves.iter_mut().zip(coarse).map(|(wave, block)| (wave.next(), block.value));
+        let rows: Vec<_> = rows.collect();
         // More than a quarter of the blocks in one cycle, or the shape is not seen.
         (cycles * 4.0 <= coarse.len() as f64).then(|| Some((cycles, least_squares(&rows)?)))?
     });
@@ -31,10 +27,8 @@ pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
     // A step, or a rise in the second half, also leaves less to a wave than to a line; but it does
     // not come again.
     let [base, slope] = line.coefficients;
-    let level: Vec<_> = coarse
-        .iter()
-        .map(|b| Block { value: b.value - base - slope * (b.at - first) / hours, ..*b })
-        .collect();
+    let level: Vec<_> =
+        coarse.iter().map(|b| Block { value: b.value - base - slope * place(b), ..*b }).collect();
     let falls = falls_back(coarse) > 0.2 * span(coarse);
     let again = if falls { AGAIN_LEFT } else { AGAIN_LEFT_RISING };
     let comes_again = folded(&level, cycles) <= again * line.errors;
@@ -43,10 +37,43 @@ pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
     }
     let [_, _, a, b, c, d] = best.coefficients;
     let part = |block: &Block| {
-        let [_, _, sin, cos, sin2, cos2] = row(block.at, cycles);
+        let turned = (std::f64::consts::TAU * cycles * place(block)).sin_cos();
+        let [_, _, sin, cos, sin2, cos2] = harmonics(place(block), turned);
         a * sin + b * cos + c * sin2 + d * cos2
     };
     Some(fine.iter().map(part).collect())
+}
+
+/// Periods that are tried: from two to two dozen cycles, in halves of a cycle.
+const HALVES_MIN: u32 = 4;
+const HALVES_MAX: u32 = 48;
+
+/// The wave at one place, for one number of cycles after the other: turning it on by half a cycle
+/// costs four multiplications, where its sine would cost fifty.
+struct Wave {
+    place: f64,
+    turned: (f64, f64),
+    half: (f64, f64),
+}
+
+impl Wave {
+    fn of(place: f64) -> Self {
+        let half = std::f64::consts::PI * place;
+        let turned = (half * f64::from(HALVES_MIN)).sin_cos();
+        Self { place, turned, half: half.sin_cos() }
+    }
+
+    fn next(&mut self) -> [f64; 6] {
+        let row = harmonics(self.place, self.turned);
+        let ((sin, cos), (by_sin, by_cos)) = (self.turned, self.half);
+        self.turned = (sin * by_cos + cos * by_sin, cos * by_cos - sin * by_sin);
+        row
+    }
+}
+
+/// Level, trend, and two harmonics of an angle whose sine and cosine are given.
+fn harmonics(place: f64, (sin, cos): (f64, f64)) -> [f64; 6] {
+    [1.0, place, sin, cos, 2.0 * sin * cos, 1.0 - 2.0 * sin * sin]
 }
 
 /// Whether the same thing happens again and again: the level folded at some period is almost the
@@ -94,7 +121,8 @@ mod tests {
         let block = |i: i32| {
             let at = f64::from(i) / 95.0;
             let ripple = f64::from(i * i * 79 % 101 - 50) * 0.02;
-            Block { at, value: value(at) + ripple, from: at, to: at, samples: 4 }
+            let value = value(at) + ripple;
+            Block { at, value, mean: value, from: at, to: at, samples: 4 }
         };
         (0..96).map(block).collect()
     }

@@ -98,6 +98,42 @@ pub const HELD_MATERIAL: Threshold = Threshold {
     rationale: "pools and keep-alive connections move by this much",
 };
 
+pub const HELD_MATERIAL_UNLIMITED: Threshold = Threshold {
+    name: "held_material_unlimited",
+    unit: "handles, threads or connections",
+    default: 100.0,
+    rationale: "without a limit, a pool that fills to its bound looks like a leak until it is full, \
+                and most pools are bounded below this",
+};
+
+pub const DOUBLING_MAX: Threshold = Threshold {
+    name: "doubling_max",
+    unit: "hours",
+    default: 336.0,
+    rationale: "handles that double within two weeks are a leak however high their limit is set",
+};
+
+pub const DAY_SEEN: Threshold = Threshold {
+    name: "day_seen",
+    unit: "hours",
+    default: 24.0,
+    rationale: "where load is not measured, any rise may be the morning, until a whole day was seen",
+};
+
+pub const MORNING: Threshold = Threshold {
+    name: "morning",
+    unit: "hours",
+    default: 6.0,
+    rationale: "a quarter of a day: a sine that has risen for longer is seen to bend",
+};
+
+pub const RUNWAY_SHORT: Threshold = Threshold {
+    name: "runway_short",
+    unit: "hours",
+    default: 12.0,
+    rationale: "with less than that to the limit nobody can wait for the night to tell",
+};
+
 pub const RUNWAY_MAX: Threshold = Threshold {
     name: "runway_max",
     unit: "hours",
@@ -141,6 +177,36 @@ pub const LATE_MIN: Threshold = Threshold {
     rationale: "leaking is said only of what still goes on",
 };
 
+pub const WAIT_SHARE: Threshold = Threshold {
+    name: "wait_share",
+    unit: "time seen over time left",
+    default: 0.08,
+    rationale: "the longer there is to act, the surer one can afford to be; a leak that fills in two \
+                weeks is still told within 36 hours",
+};
+
+pub const CONFIRMED_SINCE: Threshold = Threshold {
+    name: "confirmed_since",
+    unit: "share of the rise seen",
+    default: 0.12,
+    rationale: "what grows by chance does not grow at two looks: it must have looked like a leak \
+                without its newest eighth as well",
+};
+
+pub const LOOK_BACK: Threshold = Threshold {
+    name: "look_back",
+    unit: "share of the time seen",
+    default: 0.2,
+    rationale: "a leak that was told a fifth of its time ago is only taken back when it rests",
+};
+
+pub const GROWS_ON: Threshold = Threshold {
+    name: "grows_on",
+    unit: "growth since over growth before",
+    default: 0.4,
+    rationale: "a slower hour is no rest; less than this is",
+};
+
 pub const MARGIN: Threshold = Threshold {
     name: "margin",
     unit: "difference of log-likelihood",
@@ -169,6 +235,20 @@ pub const CONFIDENCE_LEAKING: Threshold = Threshold {
     rationale: "below it a person should look before anybody acts",
 };
 
+pub const STEADY_LEAST: Threshold = Threshold {
+    name: "steady_least",
+    unit: "probability",
+    default: 0.70,
+    rationale: "how often a steady verdict with the most against it is right, by the back-test",
+};
+
+pub const STEADY_MOST: Threshold = Threshold {
+    name: "steady_most",
+    unit: "probability",
+    default: 0.93,
+    rationale: "how often the flattest one is right: a leak may be too young to be seen",
+};
+
 /// All of them, in the order in which a verdict meets them.
 pub const ALL: &[Threshold] = &[
     SAMPLES_MIN,
@@ -182,16 +262,27 @@ pub const ALL: &[Threshold] = &[
     BYTES_MATERIAL,
     SHARE_MATERIAL_HELD,
     HELD_MATERIAL,
+    HELD_MATERIAL_UNLIMITED,
     RUNWAY_MAX,
+    DOUBLING_MAX,
+    DAY_SEEN,
+    MORNING,
+    RUNWAY_SHORT,
     SURPRISE_MIN,
     SURPRISE_CONTROLLED,
     GIVEN_BACK_MAX,
     PACE_MIN,
     LATE_MIN,
+    WAIT_SHARE,
+    CONFIRMED_SINCE,
+    LOOK_BACK,
+    GROWS_ON,
     MARGIN,
     CONTROL_SHARE,
     TREND_LEFT,
     CONFIDENCE_LEAKING,
+    STEADY_LEAST,
+    STEADY_MOST,
 ];
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(crate) fn trend(points: &[Point]) -> Option<Trend> {
 fn straight_half(points: &[Point]) -> Option<Trend> {
     let half = points.get(points.len() / 2..).filter(|half| half.len() >= 16)?;
     let trend = describe(&Axes::of(half)?, half)?;
-    let straight = trend.shape == Shape::Line && trend.pace >= 0.92 && trend.late >= 0.85;
+    let straight = trend.shape == Shape::Line && trend.pace >= 0.85 && trend.late >= 0.8;
     (straight && trend.surprise >= 2.0 * limits::SURPRISE_MIN.default).then_some(trend)
 }
 
@@ -206,11 +206,13 @@ fn slope_within(axis: &Axis, from: f64, to: f64) -> f64 {
     line(places, values).map_or(axis.line.coefficients[1], |fit| fit.coefficients[1])
 }
 
-/// Mean increment over the whole axis and its standard error, from four to ten groups: the
-/// increments of a wandering level are independent of each other, its levels are not.
+/// Mean increment over the whole axis and its standard error, from a few groups: the increments of a
+/// wandering level are independent of each other, its levels are not. Where the level only shivers,
+/// an increment up is followed by one down, and their mean is known better than their spread says:
+/// that is what the long-run variance counts (Newey and West 1987).
 fn increments(axis: &Axis) -> (f64, f64) {
     let count = axis.places.len();
-    let groups = (count / 2).clamp(4, 10);
+    let groups = (count / 2).clamp(4, GROUPS);
     let mean = |all: &[f64], group: usize| {
         let (begin, end) = (count * group / groups, count * (group + 1) / groups);
         let inside = all.get(begin..end).unwrap_or(&[]);
@@ -225,19 +227,54 @@ fn increments(axis: &Axis) -> (f64, f64) {
         .collect();
     let n = increments.len() as f64;
     let middle = increments.iter().sum::<f64>() / n;
-    let spread = increments.iter().map(|step| (step - middle).powi(2)).sum::<f64>() / (n - 1.0);
-    (middle, (spread / n).sqrt())
+    let apart: Vec<f64> = increments.iter().map(|step| step - middle).collect();
+    let lagged = |lag: usize| {
+        let pairs = apart.iter().zip(apart.iter().skip(lag));
+        pairs.map(|(one, other)| one * other).sum::<f64>() / (n - 1.0)
+    };
+    let spread = lagged(0);
+    let long_run = spread + 2.0 * (2.0 / 3.0 * lagged(1) + 1.0 / 3.0 * lagged(2));
+    (middle, (long_run.max(LONG_RUN_MIN * spread) / n).sqrt())
 }
 
-/// The largest fall between the means of neighbouring thirds of a group: single noisy points are
-/// not a giving back.
+/// Groups of a stretch: enough to see whether increments answer each other.
+const GROUPS: usize = 14;
+
+/// From so few increments no more is believed of how they answer each other: pure shivering would
+/// come to about this.
+const LONG_RUN_MIN: f64 = 0.25;
+
+/// The largest fall between the means of groups, beyond what their noise does: neither single noisy
+/// points nor the luck of two dozen groups is a giving back.
 fn fallen(axis: &Axis) -> f64 {
     let size = (axis.values.len() / 24).max(1);
     let means = axis.values.chunks(size).map(|c| c.iter().sum::<f64>() / c.len() as f64);
-    let fall = |(highest, worst): (f64, f64), value: f64| {
-        (f64::max(highest, value), f64::max(worst, highest - value))
+    let means: Vec<f64> = means.collect();
+    let fall = |(highest, worst): (f64, f64), value: &f64| {
+        (f64::max(highest, *value), f64::max(worst, highest - value))
     };
-    means.fold((f64::NEG_INFINITY, 0.0), fall).1
+    let fallen = means.iter().fold((f64::NEG_INFINITY, 0.0), fall).1;
+    (fallen - NOISE_OF_GROUPS * typical_step(&means)).max(0.0)
+}
+
+/// Two dozen draws of noise differ by four of its deviations; neighbours typically by one.
+const NOISE_OF_GROUPS: f64 = 2.0;
+
+/// The median deviation of the steps between neighbours from their median: a hump has few large
+/// ones, noise has many.
+fn typical_step(means: &[f64]) -> f64 {
+    let mut steps: Vec<f64> = means.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let middle = median(&mut steps);
+    let mut apart: Vec<f64> = steps.iter().map(|step| (step - middle).abs()).collect();
+    median(&mut apart)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        return 0.0;
+    }
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// Splits a stretch where a flat beginning and a rising end tell it better than one line. Returns

@@ -25,7 +25,7 @@ const UNLIMITED_MIN: f64 = (1_u64 << 60) as f64;
 const VALUE_MAX: f64 = (1_u64 << 63) as f64;
 
 /// Attribute name that stands for every attribute in `parts`.
-const ANY_ATTRIBUTE: &str = "*";
+pub(crate) const ANY_ATTRIBUTE: &str = "*";
 
 /// Why a catalogue file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,14 +62,18 @@ pub struct Resolved<'a> {
     pub part: bool,
     /// The source used the canonical name itself.
     pub canonical: bool,
+    /// The attributes that split the total, for who adds the parts up.
+    pub(crate) parts: &'a [String],
     absent: &'a [f64],
-    age: bool,
+    pub(crate) age: bool,
 }
 
 /// All known names.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     names: HashMap<String, Vec<Entry>>,
+    /// Counters whose rate is the metric, the preferred one of each metric first.
+    rates: Vec<(Metric, String)>,
     ignored: BTreeSet<String>,
     entries: usize,
 }
@@ -81,6 +85,8 @@ struct File {
     ignored: Vec<String>,
     #[serde(default)]
     metric: BTreeMap<String, Vec<FileEntry>>,
+    #[serde(default)]
+    rate: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -114,7 +120,8 @@ struct Entry {
 impl Catalogue {
     /// The names that Plimsoll knows by itself.
     pub fn built_in() -> Self {
-        let empty = Self { names: HashMap::new(), ignored: BTreeSet::new(), entries: 0 };
+        let empty =
+            Self { names: HashMap::new(), rates: Vec::new(), ignored: BTreeSet::new(), entries: 0 };
         empty.extend(BUILT_IN).expect("the built-in catalogue is valid: a test reads it")
     }
 
@@ -124,10 +131,14 @@ impl Catalogue {
         let unreadable = |error| CatalogueError::Unreadable(Box::new(error));
         let file: File = toml::from_str(text).map_err(unreadable)?;
         let mut claimed = BTreeSet::new();
+        for (metric_name, names) in file.rate {
+            let metric = canonical(&metric_name)?;
+            for name in names {
+                self.add_rate(metric, name)?;
+            }
+        }
         for (metric_name, entries) in file.metric {
-            let metric = metric_name
-                .parse()
-                .map_err(|_| CatalogueError::NotCanonical(metric_name.clone()))?;
+            let metric = canonical(&metric_name)?;
             for entry in entries {
                 if !claimed.insert((entry.name.clone(), entry.when.clone())) {
                     return Err(CatalogueError::Repeated(entry.name));
@@ -159,6 +170,33 @@ impl Catalogue {
         }
         let told_apart = entries.iter().any(|entry| entry.is_decidable(attributes));
         if told_apart { Resolution::Ignored } else { Resolution::NeedsAttributes }
+    }
+
+    /// Whether a metric is read from this name, whatever its attributes say.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.names.contains_key(name) || name.parse::<Metric>().is_ok()
+    }
+
+    /// Every name that Prometheus could have and that is read. Dots are of other sources.
+    pub(crate) fn readable_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.keys().map(String::as_str).filter(|name| !name.contains('.'));
+        names.chain(self.rates.iter().map(|(_, name)| name.as_str()))
+    }
+
+    /// The metric that is the rate of the counter of this name, and the name's place among those of
+    /// that metric. [`Self::resolve`] does not know these names: who has single values only cannot
+    /// tell a rate.
+    pub(crate) fn rate_of(&self, name: &str) -> Option<(Metric, usize)> {
+        let place = self.rates.iter().position(|(_, known)| known == name)?;
+        self.rates.get(place).map(|(metric, _)| (*metric, place))
+    }
+
+    fn add_rate(&mut self, metric: Metric, name: String) -> Result<(), CatalogueError> {
+        if self.rates.iter().any(|(_, known)| *known == name) {
+            return Err(CatalogueError::Repeated(name));
+        }
+        self.rates.push((metric, name));
+        if self.rates.len() > ENTRIES_MAX { Err(CatalogueError::TooLarge) } else { Ok(()) }
     }
 
     fn add(&mut self, metric: Metric, entry: FileEntry) -> Result<(), CatalogueError> {
@@ -204,6 +242,7 @@ impl Entry {
             scale: self.scale,
             part: attributes.iter().any(|(key, _)| splits(key)),
             canonical: false,
+            parts: &self.parts,
             absent: &self.absent,
             age: self.age,
         }
@@ -212,7 +251,15 @@ impl Entry {
 
 impl Resolved<'_> {
     fn canonical(metric: Metric) -> Self {
-        Self { metric, scale: 1.0, part: false, canonical: true, absent: &[], age: false }
+        Self {
+            metric,
+            scale: 1.0,
+            part: false,
+            canonical: true,
+            parts: &[],
+            absent: &[],
+            age: false,
+        }
     }
 
     /// The canonical value of what the source gave at `at`, in a unit that is `unit` times the
@@ -244,6 +291,10 @@ impl Resolved<'_> {
         // Sentinels are exact by nature, so they are compared exactly.
         unlimited || self.absent.iter().any(|absent| absent.total_cmp(&given).is_eq())
     }
+}
+
+fn canonical(name: &str) -> Result<Metric, CatalogueError> {
+    name.parse().map_err(|_| CatalogueError::NotCanonical(name.into()))
 }
 
 fn value_of<'a>(attributes: &[(&str, &'a str)], key: &str) -> Option<&'a str> {

@@ -11,6 +11,7 @@ mod lines;
 mod moment;
 mod names;
 pub mod otlp;
+pub mod prometheus;
 mod rejection;
 mod source_name;
 pub mod traffic;

@@ -30,7 +30,7 @@ pub use journal::{JournalDraft, JournalKind};
 pub use metric::{Kind, Level, Metric, Role, Unit, UnknownMetric};
 pub use outcome::{Comparison, Outcome, OutcomeKind};
 pub use plan::{Approval, Draft, Expectation, Guard, Phase, Plan, RiskClass, Step, StepAction};
-pub use series::{Life, Reading, Sample, Series, SeriesLimit, ServiceHistory};
+pub use series::{Life, Outline, Reading, Sample, Series, SeriesLimit, ServiceHistory, Stretch};
 pub use time::{Span, Timestamp};
 pub use units::{Bytes, Growth};
 pub use verdict::{Assessment, Cause, Exhaustion, Verdict};

@@ -171,6 +171,17 @@ metrics! {
 }
 
 impl Metric {
+    /// Which of several readings of one moment comes first: those that may begin a new life.
+    pub const fn rank(self) -> u8 {
+        if matches!(self, Self::ProcessStartTime) {
+            0
+        } else if matches!(self, Self::ContainerRestarts) {
+            1
+        } else {
+            2
+        }
+    }
+
     /// What this measure runs out against: the metric of the limit that the kernel or the runtime
     /// kills for.
     pub const fn limited_by(self) -> Option<Self> {

@@ -4,6 +4,7 @@
 //! version, start time and restart events, never by a drop of the value, because a cache that was
 //! emptied and a process that was replaced look the same from their values alone.
 
+mod outline;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,10 @@ use std::num::NonZeroUsize;
 
 use crate::change::Change;
 use crate::ids::{InstanceName, ServiceName, Version};
-use crate::metric::Metric;
+use crate::metric::{Metric, Role, Unit};
 use crate::time::Timestamp;
+
+pub use outline::{Outline, Stretch};
 
 /// One measured value with everything needed to place it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +29,16 @@ pub struct Reading {
     pub value: f64,
 }
 
+/// A process that runs holds memory: zero is how some collectors say that it is gone. Page cache and
+/// what the kernel keeps for a container may be nothing while it runs.
+fn is_gone(reading: &Reading) -> bool {
+    let Reading { metric, value, .. } = reading;
+    let memory = matches!(metric.role(), Role::Footprint | Role::LiveSet)
+        && metric.unit() == Unit::Bytes
+        && !matches!(metric, Metric::ContainerMemoryFile | Metric::ContainerMemoryKernel);
+    memory && *value <= 0.0
+}
+
 /// One value of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
@@ -36,21 +49,25 @@ pub struct Sample {
 /// How many samples a series, and how many lives a service, may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesLimit {
-    /// At least 2 samples; beyond it the older half is thinned, keeping the lower of each pair.
+    /// Beyond it the older half is thinned, keeping the lower of each pair; at 1 only the newest is
+    /// kept.
     pub samples: NonZeroUsize,
     /// Oldest lives are forgotten first.
     pub lives: NonZeroUsize,
 }
 
 impl SeriesLimit {
-    /// For assessing data at rest: nothing is thinned or forgotten.
+    /// For data at rest: nothing is thinned or forgotten.
     pub const NONE: Self = Self { samples: NonZeroUsize::MAX, lives: NonZeroUsize::MAX };
+    /// Outlines alone, of any number of lives: all that an assessment needs.
+    pub const OUTLINES: Self = Self { samples: NonZeroUsize::MIN, lives: NonZeroUsize::MAX };
 }
 
-/// Samples in strictly increasing order of time.
+/// Samples in strictly increasing order of time, and the outline of all that there ever were.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     samples: Vec<Sample>,
+    outline: Outline,
 }
 
 impl Series {
@@ -60,7 +77,13 @@ impl Series {
         samples.reverse();
         samples.dedup_by_key(|sample| sample.at);
         samples.reverse();
-        Self { samples }
+        let mut outline = Outline::default();
+        samples.iter().for_each(|sample| outline.trace(*sample));
+        Self { samples, outline }
+    }
+
+    pub const fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     pub fn samples(&self) -> &[Sample] {
@@ -81,6 +104,11 @@ impl Series {
     /// Puts a sample at its place in time; one with the same time is replaced. Late samples cost
     /// a move of everything after them, so they should be rare.
     pub fn insert(&mut self, sample: Sample, samples_max: NonZeroUsize) {
+        self.outline.trace(sample);
+        if samples_max == NonZeroUsize::MIN {
+            self.keep_newest(sample);
+            return;
+        }
         if self.samples.last().is_none_or(|last| last.at < sample.at) {
             self.samples.push(sample);
         } else {
@@ -88,6 +116,14 @@ impl Series {
         }
         if self.samples.len() > samples_max.get().max(2) {
             self.thin();
+        }
+    }
+
+    fn keep_newest(&mut self, sample: Sample) {
+        match self.samples.first_mut() {
+            Some(newest) if newest.at <= sample.at => *newest = sample,
+            Some(_) => {}
+            None => self.samples = vec![sample],
         }
     }
 
@@ -155,11 +191,29 @@ impl ServiceHistory {
         Self { service, lives: Vec::new(), changes: Vec::new() }
     }
 
+    /// The history of readings at rest, in whatever order they come.
+    pub fn at_rest(
+        service: ServiceName,
+        mut readings: Vec<Reading>,
+        changes: Vec<Change>,
+        limit: SeriesLimit,
+    ) -> Self {
+        let mut history = Self::new(service);
+        // Before the readings: a restart tells the life before it from the one after it.
+        changes.into_iter().for_each(|change| history.change(change));
+        readings.sort_by_key(|reading| (reading.at, reading.metric.rank()));
+        readings.iter().for_each(|reading| history.record(reading, limit));
+        history
+    }
+
     /// Adds a reading to the life that it belongs to, opening a new one where the version or the
     /// start time says that the instance began again. One that arrives late, from before the
     /// newest life, goes to its place in the past and never ends what runs now. Readings of one
-    /// moment should bring `process.start_time` first.
+    /// moment should come in the order of [`Metric::rank`].
     pub fn record(&mut self, reading: &Reading, limit: SeriesLimit) {
+        if is_gone(reading) {
+            return;
+        }
         let Some(index) = place::life_for(self, reading, limit) else { return };
         let Some(life) = self.lives.get_mut(index) else { return };
         let sample = Sample { at: reading.at, value: reading.value };

@@ -67,10 +67,8 @@ impl Case {
     /// The case as a detector sees it.
     pub fn history(&self) -> Option<ServiceHistory> {
         let service = self.readings.first()?.service.clone();
-        let mut history = ServiceHistory::new(service);
-        self.changes.iter().for_each(|change| history.change(change.clone()));
-        self.readings.iter().for_each(|reading| history.record(reading, SeriesLimit::NONE));
-        Some(history)
+        let (readings, changes) = (self.readings.clone(), self.changes.clone());
+        Some(ServiceHistory::at_rest(service, readings, changes, SeriesLimit::OUTLINES))
     }
 }
 

@@ -2,5 +2,6 @@
 //!
 //! A dev-dependency only: nothing that runs in production knows this crate.
 
+pub mod corpus;
 pub mod families;
 pub mod scenario;

@@ -69,8 +69,8 @@ impl Store {
     }
 
     /// Gives every reading from `since` on to `sink`, in the order of time; of one moment the start
-    /// times of processes first, because a history tells lives apart by them. Memory is that of one
-    /// window of a minute. What is appended meanwhile may or may not be among it.
+    /// times and the restarts first, because a history tells lives apart by them. Memory is that of
+    /// one window of a minute. What is appended meanwhile may or may not be among it.
     pub async fn replay(
         &self,
         since: Timestamp,
@@ -98,7 +98,8 @@ impl Store {
             let mut rows = sqlx::query(
                 "SELECT series, at, value FROM samples WHERE minute = ?1 AND at >= ?2 \
                  ORDER BY at, series NOT IN \
-                 (SELECT id FROM series WHERE metric = 'process.start_time'), series",
+                 (SELECT id FROM series \
+                 WHERE metric IN ('process.start_time', 'container.restarts')), series",
             )
             .bind(minute)
             .bind(since.as_millis())

@@ -13,9 +13,11 @@
 pub mod agent;
 pub mod api;
 pub mod assessment;
+pub mod backtest;
 pub mod canonical;
 pub mod capture;
 pub mod command;
+pub mod corpus;
 pub mod diagnosis;
 pub mod digest;
 pub mod event;

@@ -5,6 +5,7 @@
 
 mod agent;
 mod audit;
+mod backtest;
 mod clock;
 mod daemon;
 mod demo;
@@ -56,6 +57,7 @@ enum Command {
     Server(server::Args),
     Agent(agent::Args),
     Scan(scan::Args),
+    Backtest(backtest::Args),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
@@ -89,6 +91,7 @@ fn run(command: Command, format: Format) -> Result<Exit, Failure> {
         Command::Server(args) => server::run(args, format),
         Command::Agent(args) => agent::run(args, format),
         Command::Scan(args) => scan::run(&args, format),
+        Command::Backtest(args) => backtest::run(&args, format),
         Command::Audit(args) => audit::run(args, format),
         Command::Incident(args) => incident::run(args, format),
     }

@@ -1,18 +1,21 @@
-//! `plimsoll scan`: verdicts once, from files.
+//! `plimsoll scan`: verdicts once, from files or from a Prometheus-compatible server.
 //!
 //! Reads, asks the detector for every service, prints. The judgement is `plimsoll-detect`'s, the
 //! form of the answer `plimsoll-wire`'s.
 
+mod prometheus;
 mod read;
 mod report;
-mod telemetry;
+pub(crate) mod telemetry;
 
 use std::path::PathBuf;
 
-use plimsoll_model::{Assessment, ServiceName, Timestamp, Verdict};
+use clap::ArgGroup;
+use plimsoll_model::{Assessment, SeriesLimit, ServiceName, Timestamp, Verdict};
 use plimsoll_wire::scan::{ScanInputs, ScanReport};
 
 use self::read::Input;
+pub(crate) use self::read::{moment, open};
 use self::telemetry::Telemetry;
 use crate::clock;
 use crate::exit::{Exit, Failure};
@@ -28,15 +31,20 @@ suspect, or there are no samples; 0 everything is steady; 2 the input cannot be 
 
 Examples:
   plimsoll scan --telemetry telemetry.csv --events events.jsonl
-  plimsoll scan --telemetry - --service orders --format json < telemetry.csv";
+  plimsoll scan --telemetry - --service orders --format json < telemetry.csv
+  plimsoll scan --prometheus http://127.0.0.1:9090 --since 7d
+  plimsoll scan --prometheus http://127.0.0.1:9090 --match 'namespace=\"shop\"' --format json";
 
 /// Verdicts once, from telemetry at rest.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[command(group = ArgGroup::new("source").required(true).args(["telemetry", "prometheus"]))]
 pub(crate) struct Args {
     /// Samples as CSV with a header; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
-    telemetry: PathBuf,
+    telemetry: Option<PathBuf>,
+    #[command(flatten)]
+    prometheus: prometheus::Options,
     /// Deploys, restarts and other events, one JSON object a line; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
@@ -71,7 +79,7 @@ fn assess(input: Input, at: Timestamp, progress: &Progress) -> (Vec<Assessment>,
     let total = telemetry.services();
     let (mut series, mut samples) = (0, 0);
     let mut assessments = Vec::new();
-    for service in Telemetry::histories(telemetry, changes) {
+    for service in Telemetry::histories(telemetry, changes, SeriesLimit::OUTLINES) {
         progress.show(&format!("assessing {} of {total} services", assessments.len() + 1));
         series += service.series;
         samples += service.samples;

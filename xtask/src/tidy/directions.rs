@@ -17,6 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Never `decide`: the judge shares no code with the author.
     ("validate", &["model"]),
     ("sim", &["model"]),
+    // Scores detectors; no stage knows of it.
+    ("backtest", &["model", "detect"]),
     ("diagnose", &["model", "heap"]),
     ("ingest", &["model", "wire"]),
     ("store", &["model", "wire"]),
@@ -38,12 +40,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "plimsoll",
         &[
-            "model", "wire", "heap", "detect", "decide", "validate", "diagnose", "ingest", "store",
-            "runtime", "act", "control", "agent", "server",
+            "model", "wire", "heap", "detect", "decide", "validate", "backtest", "diagnose",
+            "ingest", "store", "runtime", "act", "control", "agent", "server",
         ],
     ),
     // A service of the demo's fleet knows nothing of who watches it.
     ("ledger", &[]),
+    // Writes corpora, drawn and adapted; beside the product, which never needs it.
+    ("corpora", &["model", "wire", "sim"]),
     ("xtask", &[]),
 ];
 
@@ -78,7 +82,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn our_own(dependency: &str) -> Option<&str> {
     match dependency {
-        "plimsoll" | "ledger" => Some(dependency),
+        "plimsoll" | "ledger" | "corpora" => Some(dependency),
         _ => dependency.strip_prefix("plimsoll-"),
     }
 }

@@ -8,7 +8,7 @@ use crate::tree::{File, Tree};
 
 /// Crates whose functions are functions of their arguments.
 const PURE: &[&str] =
-    &["model", "detect", "decide", "validate", "diagnose", "heap", "control", "sim"];
+    &["model", "detect", "decide", "validate", "backtest", "diagnose", "heap", "control", "sim"];
 
 /// Pure as well, but for the formats that it exists to depend on.
 const PURE_IN_ITS_SOURCES: &str = "wire";

@@ -121,6 +121,17 @@ fn a_users_file_adds_names_and_replaces_known_ones() {
 }
 
 #[test]
+fn a_counter_is_known_by_its_rate_and_never_as_a_value() {
+    let text = "[rate]\n\"service.requests.rate\" = [\"shop_orders_total\"]";
+    let catalogue = Catalogue::built_in().extend(text).unwrap();
+    let metric = |name| catalogue.rate_of(name).map(|(metric, _)| metric);
+    assert_eq!(metric("shop_orders_total"), Some(Metric::ServiceRequestsRate));
+    assert_eq!(metric("http_requests_total"), Some(Metric::ServiceRequestsRate));
+    assert_eq!(catalogue.resolve("shop_orders_total", &[]), Resolution::Unknown);
+    assert!(catalogue.rates.iter().all(|(_, name)| !catalogue.names.contains_key(name)));
+}
+
+#[test]
 fn a_wrong_file_is_refused_and_says_what_is_wrong() {
     let check = |text: &str, want: &str| {
         let error = Catalogue::built_in().extend(text).unwrap_err().to_string();
@@ -130,6 +141,7 @@ fn a_wrong_file_is_refused_and_says_what_is_wrong() {
     check("[metric]\n\"heap\" = []", "`heap`, which is no canonical metric");
     check("[metric]\n\"cache.bytes\" = [{ name = \"a\", scale = 0 }]", "scale of `a`");
     check("[metric]\n\"cache.bytes\" = [{ name = \"a\" }, { name = \"a\" }]", "`a` twice");
+    check("[rate]\n\"service.requests.rate\" = [\"a\", \"a\"]", "`a` twice");
     check("ignored = [\"a\"]\n[metric]\n\"cache.bytes\" = [{ name = \"a\" }]", "`a` twice");
     check("[metric]\n\"cache.bytes\" = [{ name = \"a\", wen = {} }]", "not readable");
 }

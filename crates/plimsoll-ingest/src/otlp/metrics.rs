@@ -52,7 +52,7 @@ pub fn decode_metrics(
         reader.resource(resource);
     }
     let mut batch = reader.batch;
-    batch.readings.sort_by_key(|one| (one.at, one.metric != Metric::ProcessStartTime));
+    batch.readings.sort_by_key(|one| (one.at, one.metric.rank()));
     Ok(batch)
 }
 

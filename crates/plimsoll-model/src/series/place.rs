@@ -118,7 +118,12 @@ fn begins_again(life: &Life, changes: &[Change], reading: &Reading) -> bool {
         && life
             .latest(Metric::ProcessStartTime)
             .is_some_and(|was| (was - reading.value).abs() > START_TOLERANCE_SECS);
-    other_version(life, reading) || other_start || restarted_between(life, changes, reading)
+    let restarted = reading.metric == Metric::ContainerRestarts
+        && life.latest(Metric::ContainerRestarts).is_some_and(|was| reading.value > was);
+    other_version(life, reading)
+        || other_start
+        || restarted
+        || restarted_between(life, changes, reading)
 }
 
 fn other_version(life: &Life, reading: &Reading) -> bool {
@@ -139,7 +144,8 @@ fn restarted_between(life: &Life, changes: &[Change], reading: &Reading) -> bool
     let last_seen = life.last_seen();
     earlier.iter().rev().take_while(|change| change.at > last_seen).any(|change| {
         matches!(change.kind, ChangeKind::Restart | ChangeKind::OomKill)
-            && change.instance.as_ref() == Some(&life.instance)
+            // One that names no instance means every instance.
+            && change.instance.as_ref().is_none_or(|name| *name == life.instance)
     })
 }
 

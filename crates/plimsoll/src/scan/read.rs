@@ -1,5 +1,5 @@
-//! Reading what a scan is asked about: telemetry, events and catalogue, from files or standard
-//! input, with everything that was refused said on standard error.
+//! Reading what a scan is asked about: telemetry, events and catalogue, from files, standard input
+//! or a server, with everything that was refused said on standard error.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -10,9 +10,10 @@ use plimsoll_ingest::catalogue::{Catalogue, CatalogueError};
 use plimsoll_ingest::csv::{self, CsvError};
 use plimsoll_ingest::events::{self, EventsError};
 use plimsoll_ingest::{CLOCK_AHEAD_MAX, Reason, Rejections};
-use plimsoll_model::{Change, ServiceName, Timestamp};
+use plimsoll_model::{Change, ServiceName, Span, Timestamp};
 
 use super::Args;
+use super::prometheus::{self, PullError, Pulled};
 use super::telemetry::{SAMPLES_MAX, Telemetry};
 use crate::exit::Failure;
 use crate::output::{Progress, printable, say};
@@ -26,6 +27,10 @@ const PROGRESS_EVERY: u64 = 100_000;
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
+
+/// Two tellings of one event that lie no further apart are one: a scrape interval of minutes, and
+/// the time that a rollout takes to its first replica.
+const SAME_EVENT: Span = Span::from_hours(1);
 
 /// Services named in an error.
 const NAMED_MAX: usize = 10;
@@ -46,6 +51,8 @@ enum ScanError {
     Open { path: PathBuf, source: io::Error },
     #[error("`{}` is not telemetry that can be read; correct the file", path.display())]
     Telemetry { path: PathBuf, source: CsvError },
+    #[error("the telemetry cannot be read from the server")]
+    Server(#[source] PullError),
     #[error("the events in `{}` cannot be read; correct the file", path.display())]
     Events { path: PathBuf, source: EventsError },
     #[error("the catalogue `{}` cannot be used", path.display())]
@@ -75,14 +82,18 @@ impl From<ScanError> for Failure {
 
 /// Reads everything that the arguments name.
 pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<Input, Failure> {
-    if is_stdin(&args.telemetry) && args.events.as_deref().is_some_and(is_stdin) {
+    let telemetry_is_stdin = args.telemetry.as_deref().is_some_and(is_stdin);
+    if telemetry_is_stdin && args.events.as_deref().is_some_and(is_stdin) {
         return Err(ScanError::OneStdin.into());
     }
     let catalogue = read_catalogue(args.catalogue.as_deref())?;
-    let (mut telemetry, mut refused) = read_telemetry(args, &catalogue, progress)?;
     let (mut changes, mut refused_changes) = match &args.events {
         Some(path) => read_changes(path)?,
         None => (Vec::new(), Rejections::default()),
+    };
+    let (mut telemetry, mut refused) = match &args.telemetry {
+        Some(path) => read_telemetry(args, path, &catalogue, progress)?,
+        None => read_server(args, &catalogue, now, &mut changes, progress)?,
     };
     if let Some(end) = believed_until(&telemetry, now) {
         refused.add_many(Reason::TimeInFuture, telemetry.count_after(end));
@@ -91,9 +102,9 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
         changes.retain(|change| change.at <= end);
         refused_changes.add_many(Reason::TimeInFuture, (before - changes.len()) as u64);
     }
-    say_refused(&args.telemetry, &refused);
+    say_refused(&what_is_read(args), &refused);
     if let Some(path) = &args.events {
-        say_refused(path, &refused_changes);
+        say_refused(&lines_of(path), &refused_changes);
     }
     if telemetry.services() == 0 && !refused.is_empty() {
         return Err(ScanError::NothingUsable { rows: refused.total() }.into());
@@ -102,7 +113,7 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
 }
 
 /// Unix seconds or RFC 3339, from the command line.
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     const WRONG: &str = "write Unix seconds or RFC 3339 with an offset, as 2026-05-28T20:26:40Z";
     if let Ok(secs) = text.parse::<i64>() {
         return jiff::Timestamp::from_second(secs)
@@ -123,14 +134,15 @@ fn read_catalogue(path: Option<&Path>) -> Result<Catalogue, ScanError> {
 
 fn read_telemetry(
     args: &Args,
+    path: &Path,
     catalogue: &Catalogue,
     progress: &Progress,
 ) -> Result<(Telemetry, Rejections), ScanError> {
-    let path = args.telemetry.clone();
+    let path = path.to_owned();
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
         return Err(ScanError::Parquet(path));
     }
-    let input = open(&path)?;
+    let input = open(&path).map_err(opening(&path))?;
     let chosen: BTreeSet<&ServiceName> = args.service.iter().collect();
     let mut others = BTreeSet::new();
     let mut telemetry = Telemetry::default();
@@ -154,6 +166,31 @@ fn read_telemetry(
     Ok((telemetry, summary.rejections))
 }
 
+/// Also adds what a server's curves tell of changes, unless a file told it first.
+fn read_server(
+    args: &Args,
+    catalogue: &Catalogue,
+    now: Timestamp,
+    changes: &mut Vec<Change>,
+    progress: &Progress,
+) -> Result<(Telemetry, Rejections), ScanError> {
+    let to = args.at.unwrap_or(now);
+    let Pulled { telemetry, changes: found, rejections, others } =
+        prometheus::read(&args.prometheus, &args.service, catalogue, to, progress)
+            .map_err(ScanError::Server)?;
+    check_chosen(&args.service, &telemetry, others)?;
+    let told = changes.clone();
+    let same = |one: &Change, other: &Change| {
+        one.kind == other.kind
+            && one.service == other.service
+            && one.version == other.version
+            && (other.instance.is_none() || one.instance == other.instance)
+            && one.at.since(other.at).as_millis().abs() <= SAME_EVENT.as_millis()
+    };
+    changes.extend(found.into_iter().filter(|one| !told.iter().any(|other| same(one, other))));
+    Ok((telemetry, rejections))
+}
+
 fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
     let mut changes = Vec::new();
     let mut too_many = false;
@@ -163,7 +200,7 @@ fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
             changes.push(change);
         }
     };
-    let summary = events::read(open(path)?, None, &mut sink)
+    let summary = events::read(open(path).map_err(opening(path))?, None, &mut sink)
         .map_err(|source| ScanError::Events { path: path.to_owned(), source })?;
     if too_many { Err(ScanError::TooManyEvents) } else { Ok((changes, summary.rejections)) }
 }
@@ -200,21 +237,33 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, ScanError> {
+/// A file, or standard input for `-`.
+pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     if is_stdin(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let file =
-        File::open(path).map_err(|source| ScanError::Open { path: path.to_owned(), source })?;
-    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+    Ok(Box::new(BufReader::with_capacity(1 << 16, File::open(path)?)))
 }
 
-fn say_refused(path: &Path, refused: &Rejections) {
+fn opening(path: &Path) -> impl FnOnce(io::Error) -> ScanError {
+    let path = path.to_owned();
+    move |source| ScanError::Open { path, source }
+}
+
+fn what_is_read(args: &Args) -> String {
+    args.telemetry.as_deref().map_or_else(|| "values of the server's answers".into(), lines_of)
+}
+
+fn lines_of(path: &Path) -> String {
+    let name = if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
+    format!("lines of {name}")
+}
+
+fn say_refused(name: &str, refused: &Rejections) {
     if refused.is_empty() {
         return;
     }
-    let name = if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
-    let mut text = format!("plimsoll: {} lines of {} were not used", refused.total(), name);
+    let mut text = format!("plimsoll: {} {} were not used", refused.total(), name);
     for (reason, count) in refused.counts() {
         text.push_str(&format!("\n  {count} x {reason}"));
         for example in refused.examples(reason) {

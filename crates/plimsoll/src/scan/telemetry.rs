@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_model::{
-    Change, InstanceName, Life, Metric, Reading, Sample, Series, SeriesLimit, ServiceHistory,
-    ServiceName, Timestamp, Version,
+    Change, InstanceName, Life, Metric, Reading, Series, SeriesLimit, ServiceHistory, ServiceName,
+    Timestamp, Version,
 };
 
 /// Samples that are gathered at most: about 1 GiB. More is cut by service or by time first.
@@ -89,7 +89,11 @@ impl Telemetry {
 
     /// The history of each service, in order of name. Takes the samples apart service by service,
     /// so that a large file is not held twice.
-    pub(crate) fn histories(self, mut changes: Vec<Change>) -> impl Iterator<Item = Gathered> {
+    pub(crate) fn histories(
+        self,
+        mut changes: Vec<Change>,
+        limit: SeriesLimit,
+    ) -> impl Iterator<Item = Gathered> {
         changes.sort_by_key(|change| change.at);
         let mut by_service: BTreeMap<ServiceName, Vec<Change>> = BTreeMap::new();
         for change in changes {
@@ -97,7 +101,7 @@ impl Telemetry {
         }
         self.services.into_iter().map(move |(service, instances)| {
             let changes = by_service.remove(&service).unwrap_or_default();
-            gather(service, instances, changes)
+            gather(service, instances, changes, limit)
         })
     }
 
@@ -111,6 +115,7 @@ fn gather(
     service: ServiceName,
     instances: BTreeMap<InstanceName, Vec<Row>>,
     changes: Vec<Change>,
+    limit: SeriesLimit,
 ) -> Gathered {
     let mut history = ServiceHistory::new(service.clone());
     // Before the samples: a restart tells the life before it from the one after it.
@@ -118,22 +123,22 @@ fn gather(
     let mut series = 0;
     // One instance at a time, so that its life is always the last one and found at once.
     for (instance, mut rows) in instances {
-        rows.sort_by_key(|row| (row.at, row.metric != Metric::ProcessStartTime));
+        rows.sort_by_key(|row| (row.at, row.metric.rank()));
         series += rows.iter().map(|row| row.metric).collect::<BTreeSet<_>>().len() as u64;
         for Row { at, value, version, metric } in rows {
             let (service, instance) = (service.clone(), instance.clone());
             let reading = Reading { at, service, version, instance, metric, value };
-            history.record(&reading, SeriesLimit::NONE);
+            history.record(&reading, limit);
         }
     }
     history.lives.sort_by_key(first_seen);
     let all = history.lives.iter().flat_map(|life| life.series.values());
-    let samples = all.map(|series| series.samples().len() as u64).sum();
+    let samples = all.map(|series| series.outline().samples()).sum();
     Gathered { history, series, samples }
 }
 
 fn first_seen(life: &Life) -> Option<Timestamp> {
-    let first = |series: &Series| series.samples().first().map(|sample: &Sample| sample.at);
+    let first = |series: &Series| series.outline().first().map(|sample| sample.at);
     life.series.values().filter_map(first).min()
 }
 
@@ -158,9 +163,9 @@ mod tests {
         for at in [4, 1, 3, 2, 3] {
             let version = if at < 3 { "1" } else { "2" };
             telemetry.add(reading(at, "b", version, at as f64));
-            telemetry.add(reading(at + 10, "a", "2", 0.0));
+            telemetry.add(reading(at + 10, "a", "2", 1.0));
         }
-        let mut histories = telemetry.histories(Vec::new());
+        let mut histories = telemetry.histories(Vec::new(), SeriesLimit::OUTLINES);
         let Gathered { history, series, samples } = histories.next().unwrap();
         assert!(histories.next().is_none());
         assert_eq!((series, samples), (2, 8), "a repeated row is one sample");

@@ -1,0 +1,72 @@
+//! What is compared: anything that, at a moment, says whether a service leaks.
+
+use plimsoll_model::{Assessment, ServiceHistory, Span, Timestamp, Verdict};
+
+use crate::replay::Replay;
+
+/// What a detector says at one moment.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub at: Timestamp,
+    /// It would have told somebody: a leak, now.
+    pub leaking: bool,
+    /// More than yes or no, from those who say more.
+    pub assessment: Option<Assessment>,
+}
+
+/// One way to tell a leak, held against all others on the same cases at the same moments.
+pub trait Detector: Sync {
+    /// A short name for tables.
+    fn name(&self) -> &'static str;
+
+    /// The rule in one sentence, with its source.
+    fn rule(&self) -> &'static str;
+
+    /// What it says at each of `looks`, which are in order of time. Nothing that was measured after
+    /// a look may be used for it.
+    fn watch(&self, history: &ServiceHistory, looks: &[Timestamp]) -> Vec<Said>;
+}
+
+/// Plimsoll's own verdicts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plimsoll;
+
+impl Detector for Plimsoll {
+    fn name(&self) -> &'static str {
+        "plimsoll"
+    }
+
+    fn rule(&self) -> &'static str {
+        "competing explanations of the lower envelope; an alarm is the verdict `leaking`"
+    }
+
+    fn watch(&self, history: &ServiceHistory, looks: &[Timestamp]) -> Vec<Said> {
+        let mut replay = Replay::of(history);
+        let said = |at: &Timestamp| {
+            let assessment = plimsoll_detect::assess(replay.until(*at), *at);
+            let leaking = assessment.verdict == Verdict::Leaking;
+            Said { at: *at, leaking, assessment: Some(assessment) }
+        };
+        looks.iter().map(said).collect()
+    }
+}
+
+/// `count` moments, evenly spread, the last of them at the end.
+pub fn looks((from, to): (Timestamp, Timestamp), count: usize) -> Vec<Timestamp> {
+    let length = to.since(from).as_secs_f64();
+    let at = |look: usize| from + Span::from_secs_f64(length * look as f64 / count as f64);
+    (1..count).map(at).chain((count > 0).then_some(to)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_spread_evenly_and_end_at_the_end() {
+        let span = (Timestamp::from_secs(0), Timestamp::from_secs(100));
+        let at: Vec<_> = looks(span, 4).iter().map(|at| at.as_secs_f64()).collect();
+        assert_eq!(at, [25.0, 50.0, 75.0, 100.0]);
+        assert!(looks(span, 0).is_empty());
+    }
+}

@@ -1,0 +1,252 @@
+//! The outline of a series: its whole course since it began, in a bounded number of cells.
+//!
+//! Each cell holds the lowest and the mean value of the same number of samples. When the cells are
+//! full, neighbours are merged and each holds twice as many: ten minutes at one a second and two
+//! weeks at one in five minutes are the same picture, in the same few kilobytes, and a sample costs
+//! a few additions. Not here: what the picture means (`plimsoll-detect`).
+
+use super::Sample;
+use crate::time::{Span, Timestamp};
+
+/// Cells of one outline. More would not change a verdict; with this many an outline stays below
+/// 4 KiB. Even, because cells are merged in pairs.
+const CELLS: usize = 320;
+
+/// What one step of a cell's place is: a resolution that collectors do not reach, and an axis of 13
+/// years.
+const TICK: Span = Span::from_millis(100);
+
+/// A bounded picture of a series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outline {
+    cells: Vec<Cell>,
+    ends: Option<(Sample, Sample)>,
+    samples: u64,
+    /// Samples of a full cell, and of the last one.
+    full: u32,
+    open: u32,
+    deepest_fall: f32,
+    /// The value before the last one; 0 where there is none.
+    before: f32,
+}
+
+/// Neighbouring samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cell {
+    /// Ticks since the first sample.
+    from: u32,
+    lowest: f32,
+    mean: f32,
+}
+
+/// Neighbouring samples as they are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    pub from: Timestamp,
+    /// Where the next one begins; at the end, the last sample.
+    pub to: Timestamp,
+    pub samples: u32,
+    pub lowest: f64,
+    pub mean: f64,
+}
+
+impl Outline {
+    /// Samples that were taken in; repeats and late ones are not counted again.
+    pub const fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    pub fn first(&self) -> Option<Sample> {
+        self.ends.map(|(first, _)| first)
+    }
+
+    pub fn last(&self) -> Option<Sample> {
+        self.ends.map(|(_, last)| last)
+    }
+
+    /// The most that a sample lay below the one before it, as a share of that one.
+    pub fn deepest_fall(&self) -> f64 {
+        // The last sample may still be lowered by a repeat.
+        let newest = self.ends.map_or(0.0, |(_, last)| fall(self.before, last.value as f32));
+        f64::from(self.deepest_fall.max(newest))
+    }
+
+    /// The cells, oldest first.
+    pub fn stretches(&self) -> impl ExactSizeIterator<Item = Stretch> {
+        let last = self.cells.len().saturating_sub(1);
+        self.cells.iter().enumerate().map(move |(index, cell)| Stretch {
+            from: self.moment(cell.from),
+            to: match self.cells.get(index + 1) {
+                Some(next) => self.moment(next.from),
+                None => self.last().map_or_else(Timestamp::default, |sample| sample.at),
+            },
+            samples: if index == last { self.open } else { self.full },
+            lowest: f64::from(cell.lowest),
+            mean: f64::from(cell.mean),
+        })
+    }
+
+    /// Takes a sample in. One of the time of the last counts where it is lower, so that repeats
+    /// come to the same in any order. One that is late lowers the cell of its time: a late sample
+    /// may be a repeat, which must not count twice.
+    pub fn trace(&mut self, sample: Sample) {
+        let Some((first, last)) = self.ends else { return self.begin(sample) };
+        if sample.at > last.at {
+            self.follow(first, last, sample);
+        } else if sample.at == last.at {
+            self.repeat(first, last, sample);
+        } else {
+            self.come_late(first, last, sample);
+        }
+    }
+
+    fn begin(&mut self, sample: Sample) {
+        self.ends = Some((sample, sample));
+        (self.samples, self.full, self.open) = (1, 1, 1);
+        self.cells.push(Cell { from: 0, lowest: sample.value as f32, mean: sample.value as f32 });
+    }
+
+    fn follow(&mut self, first: Sample, last: Sample, sample: Sample) {
+        self.deepest_fall = self.deepest_fall.max(fall(self.before, last.value as f32));
+        self.before = last.value as f32;
+        self.ends = Some((first, sample));
+        self.samples += 1;
+        if self.open == self.full {
+            self.open_cell(ticks(sample.at, first.at));
+        }
+        self.open += 1;
+        let share = 1.0 / self.open as f32;
+        if let Some(cell) = self.cells.last_mut() {
+            let value = sample.value as f32;
+            cell.lowest = cell.lowest.min(value);
+            cell.mean += (value - cell.mean) * share;
+        }
+    }
+
+    fn open_cell(&mut self, from: u32) {
+        if self.cells.len() >= CELLS {
+            let merged = self.cells.chunks(2).map(|pair| match pair {
+                [one, other] => Cell {
+                    from: one.from,
+                    lowest: one.lowest.min(other.lowest),
+                    mean: 0.5 * (one.mean + other.mean),
+                },
+                rest => rest[0],
+            });
+            self.cells = merged.collect();
+            self.full = self.full.saturating_mul(2);
+        }
+        if self.cells.len() == self.cells.capacity() {
+            // No more than will ever be used: this is most of what a series costs.
+            self.cells.reserve_exact(self.cells.len().min(CELLS - self.cells.len()));
+        }
+        self.cells.push(Cell { from, lowest: f32::INFINITY, mean: 0.0 });
+        self.open = 0;
+    }
+
+    fn repeat(&mut self, first: Sample, last: Sample, sample: Sample) {
+        if sample.value >= last.value {
+            return;
+        }
+        let first = if first.at == sample.at { sample } else { first };
+        self.ends = Some((first, sample));
+        let share = 1.0 / self.open.max(1) as f32;
+        if let Some(cell) = self.cells.last_mut() {
+            cell.lowest = cell.lowest.min(sample.value as f32);
+            cell.mean += (sample.value - last.value) as f32 * share;
+        }
+    }
+
+    fn come_late(&mut self, first: Sample, last: Sample, sample: Sample) {
+        if sample.at < first.at {
+            let earlier = ticks(first.at, sample.at);
+            self.cells.iter_mut().for_each(|cell| cell.from = cell.from.saturating_add(earlier));
+            self.ends = Some((sample, last));
+        }
+        let origin = self.first().map_or(sample.at, |first| first.at);
+        let place = ticks(sample.at, origin);
+        let index = self.cells.partition_point(|cell| cell.from <= place).saturating_sub(1);
+        if let Some(cell) = self.cells.get_mut(index) {
+            cell.from = cell.from.min(place);
+            cell.lowest = cell.lowest.min(sample.value as f32);
+        }
+    }
+
+    fn moment(&self, from: u32) -> Timestamp {
+        let origin = self.first().map_or_else(Timestamp::default, |first| first.at);
+        origin + Span::from_millis(i64::from(from) * TICK.as_millis())
+    }
+}
+
+/// How far the second value lies below the first, as a share of the first.
+fn fall(from: f32, to: f32) -> f32 {
+    if from > 0.0 { (from - to) / from } else { 0.0 }
+}
+
+fn ticks(at: Timestamp, origin: Timestamp) -> u32 {
+    let ticks = at.since(origin).as_millis() / TICK.as_millis();
+    u32::try_from(ticks.max(0)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(secs: i64, value: f64) -> Sample {
+        Sample { at: Timestamp::from_secs(secs), value }
+    }
+
+    fn outline(samples: impl IntoIterator<Item = Sample>) -> Outline {
+        let mut outline = Outline::default();
+        samples.into_iter().for_each(|sample| outline.trace(sample));
+        outline
+    }
+
+    #[test]
+    fn a_short_series_is_kept_as_it_is() {
+        let drawn = outline((0..100).map(|i| sample(i, i as f64)));
+        let values: Vec<f64> = drawn.stretches().map(|stretch| stretch.lowest).collect();
+        assert_eq!(values, (0..100).map(f64::from).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_long_series_stays_small_and_keeps_its_floor_and_its_mean() {
+        let value = |i: i64| 100.0 + i as f64 / 1000.0 + (i % 10) as f64;
+        let drawn = outline((0..1_000_000).map(|i| sample(i, value(i))));
+        let stretches: Vec<_> = drawn.stretches().collect();
+        assert!((CELLS / 2..=CELLS).contains(&stretches.len()));
+        assert!(size_of_val(drawn.cells.as_slice()) < 4096 - size_of::<Outline>());
+        for stretch in &stretches {
+            let begin = stretch.from.as_secs_f64();
+            assert!((stretch.lowest - (100.0 + begin / 1000.0)).abs() < 0.1, "{stretch:?}");
+            assert!(stretch.mean > stretch.lowest + 4.0);
+        }
+        let counted: u64 = stretches.iter().map(|stretch| u64::from(stretch.samples)).sum();
+        assert_eq!(counted, drawn.samples());
+    }
+
+    #[test]
+    fn repeats_come_to_the_same_in_any_order() {
+        let one = outline([sample(0, 5.0), sample(1, 3.0), sample(1, 4.0), sample(2, 9.0)]);
+        let other = outline([sample(0, 5.0), sample(1, 4.0), sample(1, 3.0), sample(2, 9.0)]);
+        assert_eq!(one, other);
+        assert_eq!(one.samples(), 3);
+    }
+
+    #[test]
+    fn a_late_sample_lowers_the_floor_of_its_time() {
+        let mut drawn = outline((10..20).map(|i| sample(i, 50.0)));
+        drawn.trace(sample(15, 7.0));
+        drawn.trace(sample(3, 40.0));
+        let lowest: Vec<_> = drawn.stretches().map(|s| (s.from.as_secs_f64(), s.lowest)).collect();
+        assert_eq!(lowest[0], (3.0, 40.0));
+        assert_eq!(lowest[5], (15.0, 7.0));
+        assert_eq!(drawn.samples(), 10);
+    }
+
+    #[test]
+    fn the_deepest_fall_is_seen_between_neighbours() {
+        let drawn = outline([sample(0, 100.0), sample(1, 90.0), sample(2, 45.0), sample(3, 60.0)]);
+        assert!((drawn.deepest_fall() - 0.5).abs() < 1e-6);
+    }
+}

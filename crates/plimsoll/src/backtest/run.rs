@@ -1,0 +1,113 @@
+//! Every detector over every case, file by file, on all cores.
+//!
+//! Not here: reading a file (`corpus`), or scoring what was said (`plimsoll-backtest`).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use plimsoll_backtest::picture::draw;
+use plimsoll_backtest::{Case, Detector, Label, Said, Score, looks, score};
+
+use super::corpus::{Corpus, CorpusError};
+use crate::output::Progress;
+
+/// Everything that was scored.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    /// The scores of each detector, cases in order of name.
+    pub(super) scores: Vec<Vec<Score>>,
+    pub(super) pictures: Vec<Picture>,
+}
+
+/// A case that Plimsoll got wrong.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) service: String,
+    pub(super) svg: String,
+}
+
+/// What one case came to.
+struct OfCase {
+    scores: Vec<Score>,
+    picture: Option<Picture>,
+}
+
+pub(super) fn run(
+    corpus: &Corpus,
+    detectors: &[Box<dyn Detector>],
+    (count, drawn): (usize, bool),
+    progress: &Progress,
+) -> Result<Finished, CorpusError> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(corpus.cases()));
+    let work = || -> Result<(), CorpusError> {
+        while let Some(path) = corpus.files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = of_file(corpus, path, detectors, (count, drawn))?;
+            let mut done = done.lock().expect("no thread panics while it holds the scores");
+            done.extend(found);
+            progress.show(&format!("scored {} of {} cases", done.len(), corpus.cases()));
+        }
+        Ok(())
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let ends = workers.into_iter().map(|worker| worker.join().expect("a worker ends"));
+        ends.collect::<Result<Vec<()>, _>>()
+    })?;
+    let mut done = done.into_inner().expect("no thread panics while it holds the scores");
+    done.sort_by(|a: &OfCase, b| name(a).cmp(name(b)));
+    let seen: BTreeSet<String> = done.iter().map(|case| name(case).to_owned()).collect();
+    corpus.check_complete(&seen)?;
+    Ok(gathered(done, detectors.len()))
+}
+
+fn name(case: &OfCase) -> &str {
+    case.scores.first().map_or("", |score| score.service.as_str())
+}
+
+fn gathered(done: Vec<OfCase>, detectors: usize) -> Finished {
+    let mut finished = Finished { scores: vec![Vec::new(); detectors], pictures: Vec::new() };
+    for case in done {
+        finished.pictures.extend(case.picture);
+        for (scores, score) in finished.scores.iter_mut().zip(case.scores) {
+            scores.push(score);
+        }
+    }
+    finished
+}
+
+fn of_file(
+    corpus: &Corpus,
+    path: &Path,
+    detectors: &[Box<dyn Detector>],
+    (count, drawn): (usize, bool),
+) -> Result<Vec<OfCase>, CorpusError> {
+    let cases = corpus.read(path)?;
+    Ok(cases.iter().filter_map(|case| of_case(case, detectors, (count, drawn))).collect())
+}
+
+fn of_case(
+    case: &Case,
+    detectors: &[Box<dyn Detector>],
+    (count, drawn): (usize, bool),
+) -> Option<OfCase> {
+    let at = looks(case.span()?, count);
+    let said: Vec<Vec<Said>> =
+        detectors.iter().map(|detector| detector.watch(&case.history, &at)).collect();
+    let scores: Vec<Score> = said.iter().map(|said| score(case, said)).collect();
+    let ours = scores.first()?;
+    let picture = (drawn && is_wrong(ours)).then(|| {
+        let names: Vec<&str> = detectors.iter().map(|detector| detector.name()).collect();
+        Picture { service: ours.service.clone(), svg: draw(case, &names, &said) }
+    });
+    Some(OfCase { scores, picture })
+}
+
+/// Worth a look: a wrong verdict at the end, or an alarm on the way.
+pub(super) fn is_wrong(score: &Score) -> bool {
+    score.alarms > 0 || (score.label != Label::Unlabelled && score.leaks != score.said)
+}

@@ -1,0 +1,190 @@
+//! Reading what a scan is asked about from a Prometheus-compatible server, over its query API: in
+//! bounded pieces, one name at a time.
+//!
+//! What the names and labels mean is `plimsoll-ingest`'s; the connection is in `client`, the order
+//! of the questions in `pull`. Used by `scan`.
+
+mod client;
+mod pull;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use plimsoll_ingest::Rejections;
+use plimsoll_ingest::catalogue::Catalogue;
+use plimsoll_ingest::prometheus::{TooManySeries, Window};
+use plimsoll_model::{Change, ServiceName, Span, Timestamp};
+
+use self::client::{AskError, Client};
+use super::telemetry::Telemetry;
+use crate::output::{Progress, say};
+
+/// Longest time that is read back. Prometheus keeps 15 days by itself, and stores behind it years;
+/// a leak that takes longer than this has other names.
+const SINCE_MAX: Span = Span::from_hours(400 * 24);
+
+/// Finest step: below a second there is no memory metric, only noise of the scrape.
+const STEP_MIN: Span = Span::from_secs(1);
+
+/// Where to ask, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Address of a Prometheus-compatible server, instead of a file.
+    #[arg(long, value_name = "URL")]
+    pub(crate) prometheus: Option<String>,
+    /// How far to look back.
+    #[arg(long, value_name = "SPAN", conflicts_with = "telemetry", default_value = "7d",
+          value_parser = since)]
+    since: Span,
+    /// Distance of samples; `auto` takes what the server has, up to 4000 a series.
+    #[arg(long, value_name = "SPAN", conflicts_with = "telemetry", default_value = "auto",
+          value_parser = step)]
+    step: Step,
+    /// Only series with these labels, as in a query: `namespace="shop"`.
+    #[arg(long = "match", value_name = "LABELS", conflicts_with = "telemetry", value_parser = labels)]
+    matching: Option<String>,
+    /// Sent with every question, as `X-Scope-OrgID: shop`; may be repeated.
+    #[arg(long, value_name = "NAME: VALUE", conflicts_with = "telemetry")]
+    header: Vec<String>,
+    /// File with the token to show; a token on the command line is seen by every user.
+    #[arg(long, value_name = "FILE", conflicts_with = "telemetry")]
+    bearer_token_file: Option<PathBuf>,
+}
+
+/// How fine to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Auto,
+    Fixed(Span),
+}
+
+/// Everything that a scan needs of a server.
+#[derive(Debug)]
+pub(super) struct Pulled {
+    pub(super) telemetry: Telemetry,
+    /// Deploys and OOM kills that follow from what was read.
+    pub(super) changes: Vec<Change>,
+    pub(super) rejections: Rejections,
+    /// Services that the server has instead of one that was asked for.
+    pub(super) others: BTreeSet<ServiceName>,
+}
+
+/// Why a server could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PullError {
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error("{0}; use --match, for example --match 'namespace=\"shop\"'")]
+    TooManySeries(#[from] TooManySeries),
+    #[error(
+        "{series} series over that time are more samples than fit; choose with --match or \
+         --service, or look back less far with --since"
+    )]
+    TooMuch { series: u64 },
+    #[error("nothing could be read of {names} metrics that the server has")]
+    NothingAnswered { names: usize },
+}
+
+/// Reads what the server holds of the time before `to`.
+pub(super) fn read(
+    options: &Options,
+    chosen: &[ServiceName],
+    catalogue: &Catalogue,
+    to: Timestamp,
+    progress: &Progress,
+) -> Result<Pulled, PullError> {
+    let url = options.prometheus.as_deref().unwrap_or_default();
+    let client = Client::new(url, &options.header, options.bearer_token_file.as_deref())?;
+    if client.shows_a_token_openly() {
+        say("plimsoll: the token goes over the network in clear text; use a tunnel to the server");
+    }
+    let window = Window { from: to - options.since, to };
+    pull::Pull { client, options, catalogue, window, progress }.run(chosen)
+}
+
+fn since(text: &str) -> Result<Span, String> {
+    let span = span(text)?;
+    if span > SINCE_MAX { Err("more than 400 days; look back less far".into()) } else { Ok(span) }
+}
+
+fn step(text: &str) -> Result<Step, String> {
+    if text == "auto" {
+        return Ok(Step::Auto);
+    }
+    let span = span(text)?;
+    if span < STEP_MIN {
+        Err("finer than a second; write 1s".into())
+    } else {
+        Ok(Step::Fixed(span))
+    }
+}
+
+/// `90s`, `15m`, `36h`, `7d`, `2w`.
+fn span(text: &str) -> Result<Span, String> {
+    const WRONG: &str = "write a number and a unit of s, m, h, d or w, as 7d";
+    let unit = text.chars().last().ok_or(WRONG)?;
+    let secs = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return Err(WRONG.into()),
+    };
+    let count: u32 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| WRONG)?;
+    if count == 0 { Err(WRONG.into()) } else { Ok(Span::from_secs(i64::from(count) * secs)) }
+}
+
+/// The server judges what stands inside; it must not end the selector that it is put into.
+fn labels(text: &str) -> Result<String, String> {
+    let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim_end_matches(',');
+    let mut quoted = false;
+    let mut escaped = false;
+    for character in inside.chars() {
+        match character {
+            '"' if !escaped => quoted = !quoted,
+            '{' | '}' | '\'' | '`' if !quoted => {
+                return Err("write labels as in a query, as namespace=\"shop\"".into());
+            }
+            _ => {}
+        }
+        escaped = quoted && character == '\\' && !escaped;
+    }
+    if quoted || !inside.contains('=') {
+        return Err("write labels as in a query, as namespace=\"shop\"".into());
+    }
+    Ok(inside.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_people_write_them() {
+        let check = |text: &str, want: Option<i64>| {
+            assert_eq!(span(text).ok(), want.map(Span::from_secs), "{text}");
+        };
+        check("90s", Some(90));
+        check("7d", Some(604_800));
+        check("2w", Some(1_209_600));
+        for wrong in ["", "7", "d", "-1h", "0h", "1.5h", "7y", "99999999999d", "7\u{e4}"] {
+            check(wrong, None);
+        }
+        assert!(since("401d").is_err() && since("400d").is_ok());
+        assert_eq!(step("auto"), Ok(Step::Auto));
+        assert_eq!(step("60s"), Ok(Step::Fixed(Span::from_secs(60))));
+    }
+
+    #[test]
+    fn labels_stay_inside_their_selector() {
+        let check = |text: &str, want: Option<&str>| {
+            assert_eq!(labels(text).ok().as_deref(), want, "{text}");
+        };
+        check(r#"namespace="shop""#, Some(r#"namespace="shop""#));
+        check(r#"{a="x",b=~"y{2}"}"#, Some(r#"a="x",b=~"y{2}""#));
+        check(r#"a="x"} or {b="y""#, None);
+        check(r#"a="x"#, None);
+        check("shop", None);
+    }
+}
