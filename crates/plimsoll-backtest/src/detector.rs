@@ -51,12 +51,18 @@ impl Detector for Plimsoll {
     }
 }
 
-/// `count` moments, evenly spread, the last of them at the end.
-pub fn looks((from, to): (Timestamp, Timestamp), count: usize) -> Vec<Timestamp> {
+/// At least `count` moments, evenly spread with at most `apart` between two, the last of them at the
+/// end.
+pub fn looks((from, to): (Timestamp, Timestamp), (count, apart): (usize, Span)) -> Vec<Timestamp> {
     let length = to.since(from).as_secs_f64();
+    let needed = (length / apart.as_secs_f64().max(1.0)).ceil() as usize;
+    let count = count.max(needed.min(LOOKS_MAX));
     let at = |look: usize| from + Span::from_secs_f64(length * look as f64 / count as f64);
     (1..count).map(at).chain((count > 0).then_some(to)).collect()
 }
+
+/// Looks at one case at most, however long it is.
+const LOOKS_MAX: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -65,8 +71,17 @@ mod tests {
     #[test]
     fn looks_are_spread_evenly_and_end_at_the_end() {
         let span = (Timestamp::from_secs(0), Timestamp::from_secs(100));
-        let at: Vec<_> = looks(span, 4).iter().map(|at| at.as_secs_f64()).collect();
-        assert_eq!(at, [25.0, 50.0, 75.0, 100.0]);
-        assert!(looks(span, 0).is_empty());
+        let check = |count, apart, expected: &[f64]| {
+            let looks = looks(span, (count, Span::from_secs(apart)));
+            let at: Vec<_> = looks.iter().map(|at| at.as_secs_f64()).collect();
+            assert_eq!(at, expected);
+        };
+        check(4, 1000, &[25.0, 50.0, 75.0, 100.0]);
+        check(
+            1,
+            40,
+            &[100.0 / 3.0, 200.0 / 3.0, 100.0].map(|secs: f64| (secs * 1000.0).trunc() / 1000.0),
+        );
+        check(0, 1000, &[100.0]);
     }
 }

@@ -18,8 +18,8 @@ const STRIP: f64 = 16.0;
 /// Points of one line: more than pixels would not be seen.
 const POINTS_MAX: usize = 800;
 
-/// Lines of one chart: replicas beyond that look alike.
-const LINES_MAX: usize = 8;
+/// Lines of one chart, a line for each life: more cannot be told apart.
+const LINES_MAX: usize = 64;
 
 const INK: [&str; 4] = ["#1b6ca8", "#b5651d", "#2e7d32", "#7b1fa2"];
 
@@ -113,8 +113,7 @@ fn lines(svg: &mut String, case: &Case, metric: Metric, axis: &Axis) {
     let y = |value: f64| TOP + CHART * (1.0 - value / highest.max(f64::MIN_POSITIVE));
     text(svg, (4.0, TOP + 10.0), &format!("{highest:.3e}"));
     text(svg, (4.0, TOP + CHART), "0");
-    let many = all.len().min(LINES_MAX * 8);
-    for (index, samples) in all.iter().take(many).enumerate() {
+    for (index, samples) in all.iter().take(LINES_MAX).enumerate() {
         let every = samples.len().div_ceil(POINTS_MAX).max(1);
         let points = samples.iter().step_by(every);
         let points = points.map(|s| format!("{:.1},{:.1}", axis.x(s.at), y(s.value)));

@@ -3,7 +3,7 @@
 //! Not here: sums over cases (`summary`), or how likely a claim of some confidence is right
 //! (`calibration`).
 
-use plimsoll_model::{Assessment, Cause, Change, Exhaustion, Timestamp, Verdict};
+use plimsoll_model::{Assessment, Cause, Change, Exhaustion, Life, Span, Timestamp, Verdict};
 
 use crate::case::{Case, Half, Label};
 use crate::detector::Said;
@@ -25,6 +25,8 @@ pub struct Score {
     pub family: String,
     pub half: Half,
     pub label: Label,
+    /// What leaks is held, not memory: nothing that a rule about memory could see.
+    pub held: bool,
     /// Whether it leaks at the last look, and whether that is what was said there.
     pub leaks: bool,
     pub said: bool,
@@ -36,6 +38,8 @@ pub struct Score {
     pub alarms: u32,
     /// Days of single containers during which nothing leaked, and an alarm would have been false.
     pub quiet_days: f64,
+    /// Hours from one look to the next: an alarm between two looks is not seen.
+    pub hours_between_looks: f64,
     pub forecast: Option<Forecast>,
     /// What it is and what it was called, where a name was given.
     pub cause: Option<(Cause, Cause)>,
@@ -47,7 +51,8 @@ pub struct Score {
 /// A forecast made when half of the runway was used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// The error as a share of the true time that was left.
+    /// The error as a share of the true time that was left; infinite where the leak had been told
+    /// and no forecast was made.
     pub error: f64,
     /// The truth lay between p10 and p90.
     pub covered: bool,
@@ -56,12 +61,14 @@ pub struct Forecast {
 /// Which change was held responsible for a leak that was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blamed {
-    /// The right one, or none where none did it.
+    /// The right one.
     Rightly,
     /// A change that did not do it.
     Wrongly,
     /// None, where one did.
     Nobody,
+    /// None, and none did.
+    NobodyRightly,
     /// There was no telling: nothing was told, or nothing could be blamed.
     NotAsked,
 }
@@ -78,12 +85,18 @@ pub fn score(case: &Case, said: &[Said]) -> Score {
         family: truth.family.clone(),
         half: truth.half,
         label: truth.label,
+        held: matches!(truth.cause, Some(Cause::Handles | Cause::Threads)),
         leaks: last.is_some_and(|look| truth.leaks_at(look.at)),
         said: last.is_some_and(|look| look.leaking),
         delay: told.and_then(|look| hours(look.at)),
         runway: truth.exhausted_at.and_then(hours).filter(|hours| *hours > 0.0),
         alarms: alarms(case, said),
         quiet_days: quiet_days(case),
+        hours_between_looks: said
+            .first()
+            .zip(last)
+            .filter(|_| said.len() > 1)
+            .map_or(0.0, |(a, b)| b.at.since(a.at).as_hours_f64() / (said.len() - 1) as f64),
         forecast: forecast(case, said),
         cause: truth.cause.and_then(|cause| Some((cause, speaks?.cause))),
         blamed: blamed(case, speaks),
@@ -119,24 +132,37 @@ fn just_ended(case: &Case, at: Timestamp) -> bool {
 }
 
 fn quiet_days(case: &Case) -> f64 {
-    let Some((_, to)) = case.span() else { return 0.0 };
-    let until = match case.truth.label {
-        Label::Leaking => case.truth.onset.unwrap_or(to),
-        Label::Benign | Label::Unlabelled => to,
+    let Some((from, to)) = case.span() else { return 0.0 };
+    // An alarm could be false before the onset, and again some time after the end.
+    let quiet: Vec<(Timestamp, Timestamp)> = match case.truth.label {
+        Label::Benign | Label::Unlabelled => vec![(from, to)],
+        Label::Leaking => {
+            let before = case.truth.onset.map(|onset| (from, onset));
+            let grace = Span::from_secs_f64(NOTICED_WITHIN * to.since(from).as_secs_f64());
+            before.into_iter().chain(case.truth.ends.map(|end| (end + grace, to))).collect()
+        }
     };
-    let lived = |life: &plimsoll_model::Life| {
+    let lived = |life: &Life| {
         let samples = life.series.values().filter_map(|series| series.samples().first());
         let begin = samples.map(|sample| sample.at).min().unwrap_or(life.started_at);
-        life.last_seen().min(until).since(begin).as_hours_f64().max(0.0)
+        let within = |(from, to): &(Timestamp, Timestamp)| {
+            life.last_seen().min(*to).since(begin.max(*from)).as_hours_f64().max(0.0)
+        };
+        quiet.iter().map(within).sum::<f64>()
     };
     case.history.lives.iter().map(lived).sum::<f64>() / HOURS_PER_DAY
 }
 
 fn forecast(case: &Case, said: &[Said]) -> Option<Forecast> {
     let (onset, end) = case.truth.onset.zip(case.truth.exhausted_at)?;
-    let half = onset + plimsoll_model::Span::from_millis(end.since(onset).as_millis() / 2);
-    let look = said.iter().find(|look| look.at >= half && look.at < end)?;
-    let Exhaustion { p10, p50, p90 } = look.assessment.as_ref()?.exhaustion?;
+    let half = onset + Span::from_millis(end.since(onset).as_millis() / 2);
+    let index = said.iter().position(|look| look.at >= half && look.at < end)?;
+    let look = said.get(index)?;
+    let assessment = look.assessment.as_ref()?;
+    let Some(Exhaustion { p10, p50, p90 }) = assessment.exhaustion else {
+        let told = said.iter().take(index + 1).any(|look| look.leaking);
+        return told.then_some(Forecast { error: f64::INFINITY, covered: false });
+    };
     let left = end.since(look.at).as_hours_f64();
     let error = p50.since(end).as_hours_f64().abs() / left.max(f64::MIN_POSITIVE);
     Some(Forecast { error, covered: (p10..=p90).contains(&end) })
@@ -148,7 +174,7 @@ fn blamed(case: &Case, speaks: Option<&Assessment>) -> Blamed {
         return Blamed::NotAsked;
     };
     match (&case.truth.change, &found.suspected_change) {
-        (None, None) => Blamed::Rightly,
+        (None, None) => Blamed::NobodyRightly,
         (Some(_), None) => Blamed::Nobody,
         (Some(right), Some(said)) if same(right, said) => Blamed::Rightly,
         (_, Some(_)) => Blamed::Wrongly,
@@ -229,7 +255,8 @@ mod tests {
             leaking: leaking_at.iter().any(|hour| hour_at(*hour) == at),
             assessment: None,
         };
-        let said: Vec<_> = looks(case.span().unwrap(), 10).into_iter().map(said).collect();
+        let said: Vec<_> =
+            looks(case.span().unwrap(), (10, Span::from_hours(24))).into_iter().map(said).collect();
         score(&case, &said)
     }
 

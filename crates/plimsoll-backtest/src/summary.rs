@@ -25,7 +25,11 @@ pub struct Summary {
     pub told: usize,
     pub leaking_cases: usize,
     pub alarms: u32,
+    /// Labelled cases in which something was called a leak, at any look, while nothing leaked.
+    pub alarmed_cases: usize,
     pub quiet_days: f64,
+    /// Sorted.
+    pub hours_between_looks: Vec<f64>,
     /// Hours from onset to telling, sorted.
     pub delays: Vec<f64>,
     /// Shares of the runway used before telling, of leaks that fill within [`FAST_HOURS`], sorted;
@@ -38,6 +42,7 @@ pub struct Summary {
     pub blamed_rightly: usize,
     pub blamed_wrongly: usize,
     pub blamed_nobody: usize,
+    pub blamed_nobody_rightly: usize,
     pub claims: Vec<(f64, bool)>,
 }
 
@@ -48,7 +53,8 @@ impl Summary {
     pub fn of<'a>(scores: impl IntoIterator<Item = &'a Score>) -> Self {
         let mut sum = Self::default();
         scores.into_iter().for_each(|score| sum.add(score));
-        for sorted in [&mut sum.delays, &mut sum.used, &mut sum.errors] {
+        let Self { delays, used, errors, hours_between_looks, .. } = &mut sum;
+        for sorted in [delays, used, errors, hours_between_looks] {
             sorted.sort_by(f64::total_cmp);
         }
         sum
@@ -60,6 +66,7 @@ impl Summary {
         self.quiet_days += score.quiet_days;
         self.claims.extend(&score.claims);
         self.causes.extend(score.cause);
+        self.hours_between_looks.push(score.hours_between_looks);
         if score.label == Label::Unlabelled {
             return;
         }
@@ -73,8 +80,10 @@ impl Summary {
             Blamed::Rightly => self.blamed_rightly += 1,
             Blamed::Wrongly => self.blamed_wrongly += 1,
             Blamed::Nobody => self.blamed_nobody += 1,
+            Blamed::NobodyRightly => self.blamed_nobody_rightly += 1,
             Blamed::NotAsked => {}
         }
+        self.alarmed_cases += usize::from(score.alarms > 0);
         if score.label == Label::Leaking {
             self.leaking_cases += 1;
             self.told += usize::from(score.delay.is_some());
@@ -102,6 +111,18 @@ impl Summary {
     pub fn f1(&self) -> Option<f64> {
         let wrong = self.false_leaks + self.missed;
         share(2 * self.right_leaks, 2 * self.right_leaks + wrong)
+    }
+
+    /// F1 of alarms: a leak counts when it was told at any look while it went on, and a case counts
+    /// against the detector when any alarm in it was false.
+    pub fn f1_of_alarms(&self) -> Option<f64> {
+        let wrong = self.alarmed_cases + self.leaking_cases - self.told;
+        share(2 * self.told, 2 * self.told + wrong)
+    }
+
+    /// The share of leaks told at any look while they went on; none where nothing leaks.
+    pub fn told_share(&self) -> Option<f64> {
+        share(self.told, self.leaking_cases)
     }
 
     /// False alarms in a thousand days of one container.

@@ -67,8 +67,6 @@ const fn target(
 
 fn verdicts(ours: &[Score], reference: &[Score]) -> Vec<Target> {
     let all = Summary::of(ours);
-    let rule = Summary::of(reference).f1().filter(|_| !reference.is_empty());
-    let ahead = all.f1().zip(rule).map(|(ours, rule)| ours - rule);
     vec![
         target("precision", Bound::AtLeast(0.97), all.precision(), "RESIN reaches 0.85"),
         target("recall", Bound::AtLeast(0.95), all.recall(), "RESIN 0.91, PrecogMF 0.75"),
@@ -79,9 +77,9 @@ fn verdicts(ours: &[Score], reference: &[Score]) -> Vec<Target> {
             "a kind of leak that is never seen hides in a mean",
         ),
         target(
-            "F1 above the one-hour rule",
+            "F1 above the one-hour rule, by the measure that favours it most",
             Bound::AtLeast(0.25),
-            ahead,
+            ahead(ours, reference),
             "people would not change what they run for less",
         ),
         target(
@@ -91,6 +89,19 @@ fn verdicts(ours: &[Score], reference: &[Score]) -> Vec<Target> {
             "one a day in a fleet of a thousand is what a person can look at",
         ),
     ]
+}
+
+/// How far ahead our F1 is: of the verdicts at the end and of alarms on the way, of all leaks and of
+/// those of memory, which are all that the rule looks at; the least of them.
+fn ahead(ours: &[Score], reference: &[Score]) -> Option<f64> {
+    let of_memory = |scores: &[Score]| Summary::of(scores.iter().filter(|score| !score.held));
+    let pairs =
+        [(Summary::of(ours), Summary::of(reference)), (of_memory(ours), of_memory(reference))];
+    let margins = pairs.iter().flat_map(|(ours, rule)| {
+        [ours.f1().zip(rule.f1()), ours.f1_of_alarms().zip(rule.f1_of_alarms())]
+    });
+    let margins = margins.flatten().map(|(ours, rule)| ours - rule);
+    margins.min_by(f64::total_cmp).filter(|_| !reference.is_empty())
 }
 
 fn times(ours: &[Score]) -> Vec<Target> {
@@ -110,6 +121,12 @@ fn times(ours: &[Score]) -> Vec<Target> {
             "three quarters of the time are left to act",
         ),
         target(
+            "share of the runway used to tell a leak that fills in 14 h (90 %)",
+            Bound::AtMost(0.25),
+            quantile(&all.used, 0.9),
+            "a median leaves half of them out",
+        ),
+        target(
             "error of the forecast at half-life (median)",
             Bound::AtMost(0.2),
             quantile(&all.errors, 0.5),
@@ -125,8 +142,9 @@ fn times(ours: &[Score]) -> Vec<Target> {
 }
 
 fn names(all: &Summary) -> Vec<Target> {
-    let blamed = all.blamed_rightly + all.blamed_wrongly + all.blamed_nobody;
-    let share = |part: usize| (blamed > 0).then(|| part as f64 / blamed as f64);
+    let did = all.blamed_rightly + all.blamed_wrongly + all.blamed_nobody;
+    let told = did + all.blamed_nobody_rightly;
+    let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
     vec![
         target(
             "macro-F1 of the cause",
@@ -135,15 +153,15 @@ fn names(all: &Summary) -> Vec<Target> {
             "the action hangs on it",
         ),
         target(
-            "changes blamed rightly",
+            "changes that began a leak, blamed rightly",
             Bound::AtLeast(0.9),
-            share(all.blamed_rightly),
+            share(all.blamed_rightly, did),
             "what is rolled back hangs on it",
         ),
         target(
             "changes blamed wrongly",
             Bound::AtMost(0.0),
-            share(all.blamed_wrongly),
+            share(all.blamed_wrongly, told),
             "a decoy convicted costs trust for good",
         ),
         target(
@@ -163,7 +181,9 @@ fn slow_delay(slow: &Summary) -> Option<f64> {
 }
 
 fn worst_family_recall(scores: &[Score]) -> Option<f64> {
-    let recalls = by_family(scores).into_values().filter_map(|sum| sum.recall());
+    // A leak that was cured does not leak at the end: there it counts whether it was told before.
+    let recall = |sum: Summary| sum.recall().or_else(|| sum.told_share());
+    let recalls = by_family(scores).into_values().filter_map(recall);
     recalls.min_by(f64::total_cmp)
 }
 

@@ -238,7 +238,9 @@ pub(crate) fn repeated(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<
     paces.sort_by(f64::total_cmp);
     let middle = *paces.get(paces.len() / 2)?;
     let alike = |trend: &Trend| trend.per_hour > 0.5 * middle && trend.per_hour < 2.0 * middle;
-    let climbs = |trend: &Trend| alike(trend) && trend.shape == Shape::Line && trend.pace >= 0.6;
+    let climbs = |trend: &Trend| {
+        alike(trend) && trend.shape == Shape::Line && trend.pace >= limits::PACE_REPEATED.default
+    };
     let climbing = trends.iter().filter(|trend| climbs(trend)).count();
     let enough = samples as f64 >= limits::SAMPLES_ALONE.default;
     if trends.len() < 3 || climbing * 4 < trends.len() * 3 || !enough || middle <= 0.0 {

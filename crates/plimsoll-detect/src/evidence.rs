@@ -1,7 +1,7 @@
 //! What speaks for a leak and what speaks against, in log-odds, and the probability it adds up to.
 //!
-//! The weights are rounded results of the simulated families, not a calibration: that needs a
-//! labelled corpus of real services. Not here: the gates that no weight can open (`gates`).
+//! The weights are rounded results of simulated families; what they add up to is held against the
+//! truth by `plimsoll backtest`. Not here: the gates that no weight can open (`gates`).
 
 use plimsoll_model::{Evidence, Metric, Unit};
 

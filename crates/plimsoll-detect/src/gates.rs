@@ -42,7 +42,7 @@ pub(crate) fn weigh(
         }
         Course::Follows(story) => (Verdict::Steady, Why::Follows(story)),
         Course::Slowing => slowing(scene, run, study, beside),
-        Course::Wanders => wandering(study),
+        Course::Wanders => (Verdict::Steady, Why::Wanders),
         Course::CannotTell(story) => {
             let short = (study.samples as f64) < limits::SAMPLES_ALONE.default;
             let verdict = if short { Verdict::Undecided } else { Verdict::Suspect };
@@ -84,12 +84,6 @@ fn slowing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
     let room = study.limit.map_or(trend.rise, |limit| 0.5 * (limit - study.level));
     let rests = ahead < room && trend.pace < limits::PACE_MIN.default;
     if rests { (Verdict::Steady, Why::StillSlowing) } else { (Verdict::Suspect, Why::StillSlowing) }
-}
-
-fn wandering(study: &Study) -> (Verdict, Why) {
-    let surprise = study.trend.map_or(0.0, |trend| trend.surprise);
-    let verdict = if surprise < 2.0 { Verdict::Steady } else { Verdict::Suspect };
-    (verdict, Why::Wanders)
 }
 
 fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) -> (Verdict, Why) {
@@ -165,14 +159,12 @@ fn may_be_the_day(run: &Run<'_>, study: &Study, trend: &Trend) -> bool {
     let measured = load.into_iter().any(|metric| run.samples(metric) > 0);
     let seen = run.to.since(run.from).as_hours_f64() >= limits::DAY_SEEN.default;
     // A day curve is as straight as that for its steepest hours only.
-    let straight = trend.late >= STRAIGHT && (STRAIGHT..1.0 / STRAIGHT).contains(&trend.pace);
+    let even = limits::STRAIGHT.default;
+    let straight = trend.late >= even && (even..1.0 / even).contains(&trend.pace);
     let long = trend.to - trend.from >= limits::MORNING.default;
     let told_apart = measured || seen || (straight && long);
     !told_apart && !is_urgent(trend, study)
 }
-
-/// Parts of a straight line grow at the pace of the whole, within what noise does.
-const STRAIGHT: f64 = 0.75;
 
 /// Whether used heap shows what lives: the old part of it was collected at least once, or it has
 /// grown beyond what a lazy collector leaves lying.

@@ -144,7 +144,9 @@ fn is_confirmed(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Contro
 fn as_of(scene: &Scene<'_>, run: &Run<'_>, study: &Study, until: f64) -> Study {
     let blocks = scene.blocks(run, &study.rung);
     let seen = blocks.get(..blocks.partition_point(|block| block.at < until)).unwrap_or(&[]);
-    self::study(scene, run, &study.rung, seen)
+    let mut then = self::study(scene, run, &study.rung, seen);
+    then.level = seen.last().map_or(then.level, |block| block.mean);
+    then
 }
 
 /// Whether it was a leak when a part of it had been seen, and goes on at a good part of that pace: a
@@ -183,7 +185,9 @@ fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Finding<'a> {
     }
     if repeated.is_some() {
         (verdict, why) = (Verdict::Leaking, Why::GrowsAfterEveryRestart);
-    } else if verdict == Verdict::Suspect && grows_on(scene, run, &study, &beside) {
+    } else if (verdict == Verdict::Suspect || why == Why::Wanders)
+        && grows_on(scene, run, &study, &beside)
+    {
         (verdict, why) = (Verdict::Leaking, Why::GrowsOn);
     }
     let evidence = evidence(run, &study, &beside, repeated.as_ref());

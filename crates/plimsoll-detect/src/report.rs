@@ -70,7 +70,17 @@ fn speaker<'a, 'b>(findings: &'b [Finding<'a>]) -> Option<&'b Finding<'a>> {
     };
     let specific = |found: &Finding<'_>| match found.study.rung.cause {
         Cause::Handles | Cause::Threads => found.verdict == Verdict::Leaking,
-        _ => false,
+        Cause::Heap
+        | Cause::Native
+        | Cause::Fragmentation
+        | Cause::Cache
+        | Cause::PageCache
+        | Cause::WarmUp
+        | Cause::Load
+        | Cause::Backlog
+        | Cause::Batch
+        | Cause::Capacity
+        | Cause::None => false,
     };
     let told = |found: &Finding<'_>| found.cause != Cause::None;
     findings.iter().max_by(|a, b| {

@@ -152,7 +152,7 @@ pub const SURPRISE_MIN: Threshold = Threshold {
 pub const SURPRISE_CONTROLLED: Threshold = Threshold {
     name: "surprise_controlled",
     unit: "t of the increments",
-    default: 3.0,
+    default: 3.5,
     rationale: "with a control the wander of the control is known, and less is left to chance",
 };
 
@@ -168,6 +168,20 @@ pub const PACE_MIN: Threshold = Threshold {
     unit: "growth of the later half over the earlier",
     default: 0.5,
     rationale: "what has lost half of its pace is on its way to a level",
+};
+
+pub const PACE_REPEATED: Threshold = Threshold {
+    name: "pace_repeated",
+    unit: "growth of the later half over the earlier",
+    default: 0.6,
+    rationale: "a warm-up that comes again with every restart loses more of its pace than this",
+};
+
+pub const STRAIGHT: Threshold = Threshold {
+    name: "straight",
+    unit: "growth of a part over the whole",
+    default: 0.75,
+    rationale: "parts of a straight line grow at the pace of the whole, within what noise does",
 };
 
 pub const LATE_MIN: Threshold = Threshold {
@@ -272,6 +286,8 @@ pub const ALL: &[Threshold] = &[
     SURPRISE_CONTROLLED,
     GIVEN_BACK_MAX,
     PACE_MIN,
+    PACE_REPEATED,
+    STRAIGHT,
     LATE_MIN,
     WAIT_SHARE,
     CONFIRMED_SINCE,

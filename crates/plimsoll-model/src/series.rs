@@ -201,7 +201,11 @@ impl ServiceHistory {
         let mut history = Self::new(service);
         // Before the readings: a restart tells the life before it from the one after it.
         changes.into_iter().for_each(|change| history.change(change));
-        readings.sort_by_key(|reading| (reading.at, reading.metric.rank()));
+        // Of repeats the lowest comes last: it is what stays.
+        readings.sort_by(|a, b| {
+            let place = |reading: &Reading| (reading.at, reading.metric.rank());
+            place(a).cmp(&place(b)).then(b.value.total_cmp(&a.value))
+        });
         readings.iter().for_each(|reading| history.record(reading, limit));
         history
     }

@@ -2,8 +2,9 @@
 //!
 //! A family is a behaviour of a service, not a curve: each case draws its runtime, sizes, limit,
 //! load, replicas, noise, metrics and the defects of its telemetry from a seed. Families are split
-//! into two halves, one to choose thresholds by and one to report on. Not here: any knowledge of
-//! how a leak is recognised, and the files (the `corpora` program writes them).
+//! into two halves, one to choose thresholds by and one to report on. Leaks are shaped so that they
+//! can be seen at all (`plan`): they matter by the end, and a leaking heap is collected in full now
+//! and then. Not here: how a leak is recognised, and the files (the `corpora` program writes them).
 
 mod benign;
 mod body;

@@ -52,6 +52,10 @@ pub struct BacktestNumbers {
     pub precision: Option<f64>,
     pub recall: Option<f64>,
     pub f1: Option<f64>,
+    /// Benign cases, or cured ones, called leaking at the end.
+    pub false_leaks: usize,
+    /// A leak counts when it was told at any look, a case counts against when any alarm was false.
+    pub f1_of_alarms: Option<f64>,
     /// Leaking cases, and those told at any look while they leaked.
     pub leaking: usize,
     pub told: usize,
@@ -59,15 +63,22 @@ pub struct BacktestNumbers {
     pub delay_hours_p90: Option<f64>,
     /// Of leaks that fill within 14 hours; 9 stands for one that was never told.
     pub runway_used_p50: Option<f64>,
+    pub runway_used_p90: Option<f64>,
     pub alarms: u32,
     pub quiet_days: f64,
     pub alarms_per_1000_days: Option<f64>,
+    /// An alarm between two looks is not seen.
+    pub hours_between_looks_p50: Option<f64>,
+    /// Leaks of which a forecast was due at half-life.
+    pub forecasts: usize,
     pub forecast_error_p50: Option<f64>,
     pub forecast_coverage: Option<f64>,
     pub cause_macro_f1: Option<f64>,
     pub blamed_rightly: usize,
     pub blamed_wrongly: usize,
     pub blamed_nobody: usize,
+    /// None was blamed, and none did it.
+    pub blamed_nobody_rightly: usize,
     pub calibration_error: Option<f64>,
 }
 

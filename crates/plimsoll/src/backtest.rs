@@ -13,9 +13,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use plimsoll_backtest::{Detector, Half, Plimsoll, peers};
+use plimsoll_model::Span;
 
 use self::corpus::Corpus;
-use self::run::{Finished, Picture, run as run_all};
+use self::run::{Asked, Finished, Picture, run as run_all};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, print, print_json, say};
 
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Moments at which each case is looked at, evenly spread.
     #[arg(long, default_value = "100", value_name = "COUNT")]
     looks: NonZeroUsize,
+    /// Hours between two looks at most: an alarm between them is not seen.
+    #[arg(long, default_value = "6", value_name = "HOURS")]
+    every: NonZeroUsize,
     /// Draws each case that Plimsoll gets wrong as SVG into this folder.
     #[arg(long, value_name = "FOLDER")]
     pictures: Option<PathBuf>,
@@ -90,12 +94,17 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     if corpus.cases() == 0 {
         return Err(Failure::bad_input(BacktestError::NothingChosen));
     }
-    let finished = run_all(&corpus, &detectors, (looks, args.pictures.is_some()), &progress)?;
+    let asked = Asked {
+        looks: (looks, Span::from_hours(i64::try_from(args.every.get()).unwrap_or(i64::MAX))),
+        drawn: args.pictures.is_some(),
+    };
+    let finished = run_all(&corpus, &detectors, asked, &progress)?;
     drop(progress);
+    let exit = answer(args, (&corpus, &detectors), &finished, format)?;
     if let Some(folder) = &args.pictures {
         write_pictures(folder, &finished.pictures).map_err(Failure::failed)?;
     }
-    answer(args, (&corpus, &detectors), &finished, format)
+    Ok(exit)
 }
 
 fn answer(
@@ -143,12 +152,19 @@ fn write_pictures(folder: &Path, pictures: &[Picture]) -> Result<(), BacktestErr
         move |source| BacktestError::Picture { path, source }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
-    for picture in pictures {
-        let path = folder.join(format!("{}.svg", picture.service));
+    for (index, picture) in pictures.iter().enumerate() {
+        let path = folder.join(file_name(index, &picture.service));
         fs::write(&path, &picture.svg).map_err(failed(&path))?;
     }
     say(&format!("plimsoll: {} pictures in {}", pictures.len(), folder.display()));
     Ok(())
+}
+
+/// A name that stays in its folder, whatever a service is called, and is no other picture's.
+fn file_name(index: usize, service: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = service.chars().take(80).map(plain).collect();
+    if name == service { format!("{name}.svg") } else { format!("{index:05}-{name}.svg") }
 }
 
 #[cfg(test)]
@@ -160,5 +176,11 @@ mod tests {
         let error = detectors(&["ols_2h".into()]).err().map(|error| error.to_string());
         assert!(error.is_some_and(|text| text.contains("`ols_2h`") && text.contains("ols_1h")));
         assert_eq!(detectors(&["none".into()]).map(|all| all.len()).ok(), Some(1));
+    }
+
+    #[test]
+    fn a_picture_stays_in_its_folder_whatever_its_service_is_called() {
+        assert_eq!(file_name(3, "orders-4"), "orders-4.svg");
+        assert_eq!(file_name(3, "../../etc/x"), "00003-.._.._etc_x.svg");
     }
 }

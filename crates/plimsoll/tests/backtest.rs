@@ -8,8 +8,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use plimsoll_model::{Span, Verdict};
+use plimsoll_model::{Change, ServiceName, Span, Verdict};
 use plimsoll_sim::families::{Case, Scale, benign, leaking};
+use plimsoll_wire::event::ChangeShape;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -38,6 +39,19 @@ fn write(folder: &Path, cases: &[Case]) {
         }
         fs::write(folder.join(format!("telemetry/{}.csv", case.family)), csv).unwrap();
     }
+    fs::write(folder.join("events.jsonl"), events(cases)).unwrap();
+}
+
+fn events(cases: &[Case]) -> String {
+    let line = |family: &str, change: &Change| {
+        let service = ServiceName::new(family).unwrap();
+        let shape = ChangeShape::from(&Change { service, ..change.clone() });
+        serde_json::to_string(&shape).unwrap() + "\n"
+    };
+    let of_case = |case: &Case| {
+        case.changes.iter().map(|change| line(case.family, change)).collect::<String>()
+    };
+    cases.iter().map(of_case).collect()
 }
 
 fn truth(case: &Case) -> Value {

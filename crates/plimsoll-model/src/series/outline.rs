@@ -16,6 +16,10 @@ const CELLS: usize = 320;
 /// years.
 const TICK: Span = Span::from_millis(100);
 
+/// A series that was silent for so long has no course that goes on: its outline begins anew. A row
+/// with the time of a clock that was never set must not stretch the axis of all others.
+const SILENT_MAX: Span = Span::from_hours(30 * 24);
+
 /// A bounded picture of a series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outline {
@@ -91,8 +95,13 @@ impl Outline {
     /// may be a repeat, which must not count twice.
     pub fn trace(&mut self, sample: Sample) {
         let Some((first, last)) = self.ends else { return self.begin(sample) };
-        if sample.at > last.at {
+        if sample.at.since(last.at) > SILENT_MAX {
+            *self = Self::default();
+            self.begin(sample);
+        } else if sample.at > last.at {
             self.follow(first, last, sample);
+        } else if first.at.since(sample.at) > SILENT_MAX {
+            // Older than anything that could belong to it.
         } else if sample.at == last.at {
             self.repeat(first, last, sample);
         } else {
@@ -242,6 +251,14 @@ mod tests {
         assert_eq!(lowest[0], (3.0, 40.0));
         assert_eq!(lowest[5], (15.0, 7.0));
         assert_eq!(drawn.samples(), 10);
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_does_not_stretch_the_axis() {
+        let good = || (0..100).map(|i| sample(1_780_000_000 + i, i as f64));
+        let drawn = outline([sample(5, 1.0)].into_iter().chain(good()));
+        assert_eq!(drawn, outline(good()));
+        assert_eq!(outline(good().chain([sample(5, 1.0)])), outline(good()));
     }
 
     #[test]

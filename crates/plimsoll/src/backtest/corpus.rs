@@ -47,6 +47,8 @@ pub(super) enum CorpusError {
     TooLarge { path: PathBuf },
     #[error("`{service}` in `{}` has no line in truth.jsonl", path.display())]
     NoTruth { service: String, path: PathBuf },
+    #[error("the case `{service}` is in two files; put each case whole into one")]
+    Twice { service: String },
     #[error("the case `{service}` has no telemetry")]
     NoTelemetry { service: String },
 }

@@ -18,6 +18,11 @@ pub(super) fn text(report: &BacktestReport) -> String {
     };
     let BacktestReport { corpus, cases, looks, .. } = report;
     let mut lines = vec![format!("{corpus}: {cases} cases of {half}, {looks} looks each")];
+    if let Some(ours) = report.detectors.first()
+        && let Some(apart) = ours.all.hours_between_looks_p50
+    {
+        lines.push(format!("{} between two looks (median)", hours(Some(apart))));
+    }
     lines.push(String::new());
     lines.extend(side_by_side(&report.detectors));
     for detector in report.detectors.iter().take(1) {
@@ -39,8 +44,17 @@ pub(super) fn text(report: &BacktestReport) -> String {
 }
 
 fn side_by_side(detectors: &[BacktestDetector]) -> Vec<String> {
-    let headings =
-        ["detector", "precision", "recall", "F1", "told", "delay p50", "used", "false/1000d"];
+    let headings = [
+        "detector",
+        "precision",
+        "recall",
+        "F1",
+        "F1 alarms",
+        "told",
+        "delay",
+        "used",
+        "false/1000d",
+    ];
     let row = |detector: &BacktestDetector| {
         let all = &detector.all;
         [
@@ -48,6 +62,7 @@ fn side_by_side(detectors: &[BacktestDetector]) -> Vec<String> {
             ratio(all.precision),
             ratio(all.recall),
             ratio(all.f1),
+            ratio(all.f1_of_alarms),
             format!("{}/{}", all.told, all.leaking),
             hours(all.delay_hours_p50),
             ratio(all.runway_used_p50),
@@ -108,7 +123,7 @@ const fn word(label: LabelWord) -> &'static str {
 fn right(label: LabelWord, numbers: &BacktestNumbers) -> String {
     match label {
         LabelWord::Leaking => ratio(numbers.recall),
-        LabelWord::Benign => ratio(numbers.precision.map_or(Some(1.0), |_| Some(0.0))),
+        LabelWord::Benign => ratio(Some(1.0 - numbers.false_leaks as f64 / numbers.cases as f64)),
         LabelWord::Unlabelled => dash(),
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 
 use plimsoll_backtest::picture::draw;
 use plimsoll_backtest::{Case, Detector, Label, Said, Score, looks, score};
+use plimsoll_model::Span;
 
 use super::corpus::{Corpus, CorpusError};
 use crate::output::Progress;
@@ -20,6 +21,15 @@ pub(super) struct Finished {
     /// The scores of each detector, cases in order of name.
     pub(super) scores: Vec<Vec<Score>>,
     pub(super) pictures: Vec<Picture>,
+}
+
+/// How each case is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// At least so many looks, at most so far apart.
+    pub(super) looks: (usize, Span),
+    /// Whether what went wrong is drawn.
+    pub(super) drawn: bool,
 }
 
 /// A case that Plimsoll got wrong.
@@ -38,14 +48,14 @@ struct OfCase {
 pub(super) fn run(
     corpus: &Corpus,
     detectors: &[Box<dyn Detector>],
-    (count, drawn): (usize, bool),
+    asked: Asked,
     progress: &Progress,
 ) -> Result<Finished, CorpusError> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(corpus.cases()));
     let work = || -> Result<(), CorpusError> {
         while let Some(path) = corpus.files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = of_file(corpus, path, detectors, (count, drawn))?;
+            let found = of_file(corpus, path, detectors, asked)?;
             let mut done = done.lock().expect("no thread panics while it holds the scores");
             done.extend(found);
             progress.show(&format!("scored {} of {} cases", done.len(), corpus.cases()));
@@ -60,6 +70,9 @@ pub(super) fn run(
     })?;
     let mut done = done.into_inner().expect("no thread panics while it holds the scores");
     done.sort_by(|a: &OfCase, b| name(a).cmp(name(b)));
+    if let Some(pair) = done.windows(2).find(|pair| name(&pair[0]) == name(&pair[1])) {
+        return Err(CorpusError::Twice { service: name(&pair[0]).to_owned() });
+    }
     let seen: BTreeSet<String> = done.iter().map(|case| name(case).to_owned()).collect();
     corpus.check_complete(&seen)?;
     Ok(gathered(done, detectors.len()))
@@ -84,23 +97,19 @@ fn of_file(
     corpus: &Corpus,
     path: &Path,
     detectors: &[Box<dyn Detector>],
-    (count, drawn): (usize, bool),
+    asked: Asked,
 ) -> Result<Vec<OfCase>, CorpusError> {
     let cases = corpus.read(path)?;
-    Ok(cases.iter().filter_map(|case| of_case(case, detectors, (count, drawn))).collect())
+    Ok(cases.iter().filter_map(|case| of_case(case, detectors, asked)).collect())
 }
 
-fn of_case(
-    case: &Case,
-    detectors: &[Box<dyn Detector>],
-    (count, drawn): (usize, bool),
-) -> Option<OfCase> {
-    let at = looks(case.span()?, count);
+fn of_case(case: &Case, detectors: &[Box<dyn Detector>], asked: Asked) -> Option<OfCase> {
+    let at = looks(case.span()?, asked.looks);
     let said: Vec<Vec<Said>> =
         detectors.iter().map(|detector| detector.watch(&case.history, &at)).collect();
     let scores: Vec<Score> = said.iter().map(|said| score(case, said)).collect();
     let ours = scores.first()?;
-    let picture = (drawn && is_wrong(ours)).then(|| {
+    let picture = (asked.drawn && is_wrong(ours)).then(|| {
         let names: Vec<&str> = detectors.iter().map(|detector| detector.name()).collect();
         Picture { service: ours.service.clone(), svg: draw(case, &names, &said) }
     });
