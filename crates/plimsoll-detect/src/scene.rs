@@ -89,7 +89,8 @@ impl<'a> Scene<'a> {
             let mut most = f64::NEG_INFINITY;
             for (block, touched) in blocks.iter_mut().zip(touched) {
                 most = most.max(touched);
-                block.value -= most;
+                // Below what the heap may touch, a rise is the heap being touched.
+                block.value = (block.value - most).max(0.0);
             }
         }
         blocks
