@@ -12,7 +12,9 @@ mod changes;
 mod directory;
 mod fleet;
 mod gather;
+mod join;
 mod labels;
+mod naming;
 mod query;
 mod resolution;
 mod source;
@@ -21,7 +23,9 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{AnswerError, Curve, Labels, matrix, names, refusal_of, series, wants_smaller};
+pub use answer::{
+    AnswerError, Curve, Curves, Labels, matrix, names, refusal_of, series, wants_smaller,
+};
 pub use directory::{Directory, TooManySeries};
 pub use fleet::{Fleet, Group, Pull};
 pub use gather::{Gathered, Gatherer};

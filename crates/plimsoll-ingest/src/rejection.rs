@@ -55,6 +55,8 @@ reasons! {
         "time from the future: more than 5 minutes ahead of this machine; check both clocks";
     TimeTooOld "time_too_old"
         "time too old: more than 30 days ago; use `plimsoll scan` for data at rest";
+    OutsideWindow "outside_window"
+        "outside the time that was asked about: the answer is not to the question; check the server";
     UnreadableValue "unreadable_value"
         "unreadable value: a number is expected; correct it at its source";
     NotFinite "not_finite"
@@ -228,7 +230,8 @@ impl fmt::Display for Rejections {
     }
 }
 
-fn quotable(text: &str) -> String {
+/// The start of a foreign text, with its control characters escaped.
+pub(crate) fn quotable(text: &str) -> String {
     let mut quoted = String::new();
     for character in text.chars() {
         if quoted.len() >= QUOTE_BYTES_MAX {

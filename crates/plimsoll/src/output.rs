@@ -61,11 +61,17 @@ impl Progress {
         Self { terminal: io::stderr().is_terminal() }
     }
 
+    /// Names in it may come from outside.
     pub(crate) fn show(&self, text: &str) {
         if self.terminal {
-            drop(write!(io::stderr(), "\r\x1b[K{text}"));
+            drop(io::stderr().write_all(line_over(text).as_bytes()));
         }
     }
+}
+
+/// The line as a terminal takes it instead of the one before: its own commands, and no others.
+fn line_over(text: &str) -> String {
+    format!("\r\x1b[K{}", printable(text))
 }
 
 impl Drop for Progress {
@@ -176,6 +182,14 @@ mod tests {
         assert_eq!(lines[0], "SERVICE  VERDICT");
         assert_eq!(lines[1], "orders   leaking");
         assert!(lines.iter().all(|line| !line.contains('\x1b')), "{lines:?}");
+    }
+
+    #[test]
+    fn a_line_of_progress_commands_nothing_but_its_own_place() {
+        assert_eq!(line_over("read 5"), "\r\x1b[Kread 5");
+        assert_eq!(line_over(""), "\r\x1b[K");
+        let text = line_over("x\x1b]0;title\x07\ny\u{9b}2J");
+        assert_eq!(text.chars().filter(|c| c.is_control()).count(), 2, "{text:?}");
     }
 
     #[test]

@@ -1,14 +1,20 @@
 //! The JSON of the query API, read: names, label sets, curves, and refusals. Bodies come from
 //! outside and are bounded by whoever received them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
-use plimsoll_model::Timestamp;
+use plimsoll_model::{Span, Timestamp};
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::query::Window;
 use crate::moment;
+use crate::rejection::{Reason, Rejection, Rejections, quotable};
 
 /// The labels of one series.
 pub type Labels = BTreeMap<String, String>;
@@ -25,6 +31,10 @@ const TOO_LARGE_WORDS: [&str; 8] = [
     "timed out",
     "timeout",
 ];
+
+/// Entries of one list of an answer. The largest answers that are taken hold 150 000 label sets as
+/// servers have them; empty ones would be ten times as many, and in memory fifty times their text.
+const LISTED_MAX: usize = 500_000;
 
 /// Why an answer holds nothing that can be read.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +53,15 @@ pub enum AnswerError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub labels: Labels,
-    /// In order of time; values may be NaN or infinite.
+    /// In order of time, one a moment; values may be NaN or infinite.
     pub points: Vec<(Timestamp, f64)>,
+}
+
+/// Curves, and how many points of them were none.
+#[derive(Debug)]
+pub struct Curves {
+    pub curves: Vec<Curve>,
+    pub rejections: Rejections,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +77,7 @@ struct Matrix {
     #[serde(rename = "resultType")]
     kind: String,
     #[serde(default)]
-    result: Vec<MatrixCurve>,
+    result: Listed<MatrixCurve>,
 }
 
 /// Native histograms come under another key, and are not read.
@@ -75,21 +92,26 @@ struct Point(f64, f64);
 
 /// The names of metrics, from `/api/v1/label/__name__/values`.
 pub fn names(body: &[u8]) -> Result<Vec<String>, AnswerError> {
-    open(body)
+    open(body).map(|Listed(names)| names)
 }
 
 /// Label sets, from `/api/v1/series`.
 pub fn series(body: &[u8]) -> Result<Vec<Labels>, AnswerError> {
-    open(body)
+    open(body).map(|Listed(series)| series)
 }
 
-/// Curves, from `/api/v1/query_range`.
-pub fn matrix(body: &[u8]) -> Result<Vec<Curve>, AnswerError> {
-    let Matrix { kind, result } = open(body)?;
+/// Curves, from `/api/v1/query_range`. A point outside of the window that was asked about is not
+/// taken: a single one of 1970 would be the begin of the outline of its series. A step beyond the
+/// ends is none: VictoriaMetrics rounds the ends of a question outwards.
+pub fn matrix(body: &[u8], asked: Window, step: Span) -> Result<Curves, AnswerError> {
+    let Matrix { kind, result: Listed(result) } = open(body)?;
     if kind != "matrix" {
-        return Err(AnswerError::NotCurves(kind));
+        return Err(AnswerError::NotCurves(quotable(&kind)));
     }
-    Ok(result.into_iter().map(curve).collect())
+    let window = Window { from: asked.from - step, to: asked.to + step };
+    let mut rejections = Rejections::default();
+    let curves = result.into_iter().map(|raw| curve(raw, window, &mut rejections)).collect();
+    Ok(Curves { curves, rejections })
 }
 
 /// What the server says of a question that it did not answer; none where the body is not its own.
@@ -110,14 +132,36 @@ fn open<Payload: DeserializeOwned>(body: &[u8]) -> Result<Payload, AnswerError> 
         serde_json::from_slice(body).map_err(AnswerError::NotPrometheus)?;
     match envelope {
         Envelope { status, data: Some(data), .. } if status == "success" => Ok(data),
-        Envelope { status, error, .. } if status == "error" => Err(AnswerError::Refused(error)),
+        Envelope { status, error, .. } if status == "error" => {
+            Err(AnswerError::Refused(quotable(&error)))
+        }
         Envelope { .. } => Err(AnswerError::NoData),
     }
 }
 
-fn curve(raw: MatrixCurve) -> Curve {
-    let point = |Point(secs, value)| Some((moment::from_unix_secs(secs).ok()?, value));
-    Curve { labels: raw.metric, points: raw.values.into_iter().filter_map(point).collect() }
+fn curve(raw: MatrixCurve, window: Window, rejections: &mut Rejections) -> Curve {
+    let mut point = |Point(secs, value)| {
+        let at = moment::from_unix_secs(secs).and_then(|at| within(at, window));
+        at.map_err(|rejection| rejections.add(None, rejection)).ok().map(|at| (at, value))
+    };
+    let mut points: Vec<_> = raw.values.into_iter().filter_map(&mut point).collect();
+    // Every such server gives them in order; what reads them must not depend on it.
+    points.sort_by_key(|(at, _)| *at);
+    points.dedup_by_key(|(at, _)| *at);
+    Curve { labels: raw.metric, points }
+}
+
+fn within(at: Timestamp, window: Window) -> Result<Timestamp, Rejection> {
+    if window.from <= at && at <= window.to {
+        return Ok(at);
+    }
+    let detail = format!(
+        "{} s is not in {} to {}",
+        at.as_secs_f64(),
+        window.from.as_secs_f64(),
+        window.to.as_secs_f64()
+    );
+    Err(Rejection::new(Reason::OutsideWindow, &detail))
 }
 
 impl<'de> Deserialize<'de> for Point {
@@ -144,6 +188,42 @@ impl<'de> Visitor<'de> for PointVisitor {
     }
 }
 
+/// A list of at most [`LISTED_MAX`] entries.
+struct Listed<Entry>(Vec<Entry>);
+
+impl<Entry> Default for Listed<Entry> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, Entry: Deserialize<'de>> Deserialize<'de> for Listed<Entry> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<Entry>(PhantomData<Entry>);
+
+impl<'de, Entry: Deserialize<'de>> Visitor<'de> for ListVisitor<Entry> {
+    type Value = Listed<Entry>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Listed<Entry>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            if entries.len() >= LISTED_MAX {
+                return Err(A::Error::custom("a list has more entries than any server's"));
+            }
+            entries.push(entry);
+        }
+        Ok(Listed(entries))
+    }
+}
+
 struct Number(f64);
 
 impl<'de> Deserialize<'de> for Number {
@@ -163,61 +243,5 @@ impl Visitor<'_> for NumberVisitor {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
         text.parse().map(Number).map_err(|_| E::custom("a value is not a number"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn curves_are_read_with_the_values_that_json_has_no_numbers_for() {
-        let body = br#"{"status":"success","data":{"resultType":"matrix","result":[
-            {"metric":{"__name__":"up","job":"a"},
-             "values":[[1780000000,"1"],[1780000000.25,"NaN"],[1780000001,"+Inf"],[1e99,"1"]]},
-            {"metric":{},"histograms":[[1780000000,{"count":"1"}]]}]},"warnings":["w"]}"#;
-        let curves = matrix(body).unwrap();
-        assert_eq!(curves.len(), 2);
-        let points = &curves[0].points;
-        assert_eq!(points[0], (Timestamp::from_secs(1_780_000_000), 1.0));
-        assert_eq!(points[1].0, Timestamp::from_millis(1_780_000_000_250));
-        assert!(points[1].1.is_nan() && points[2].1.is_infinite());
-        assert_eq!((points.len(), curves[1].points.len()), (3, 0));
-    }
-
-    #[test]
-    fn what_is_not_an_answer_is_told_apart() {
-        let check = |body: &str, want: &str| {
-            let error = matrix(body.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(want), "{error}");
-        };
-        check("<html>", "not that of a Prometheus");
-        check(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, "`vector`");
-        check(r#"{"status":"error","errorType":"bad_data","error":"no such"}"#, "no such");
-        check(r#"{"status":"success"}"#, "without data");
-        let point = r#"{"status":"success","data":{"resultType":"matrix","result":[
-            {"metric":{},"values":[[1,"x"]]}]}}"#;
-        check(point, "not that of a Prometheus");
-    }
-
-    #[test]
-    fn names_and_label_sets_are_read() {
-        let body = br#"{"status":"success","data":["a","b"]}"#;
-        assert_eq!(names(body).unwrap(), ["a", "b"]);
-        let body = br#"{"status":"success","data":[{"__name__":"a","pod":"x"}]}"#;
-        assert_eq!(series(body).unwrap()[0]["pod"], "x");
-    }
-
-    #[test]
-    fn an_answer_that_was_too_large_is_asked_for_in_pieces_and_a_mistake_is_not() {
-        let said = |text: &str| format!(r#"{{"status":"error","error":"{text}"}}"#).into_bytes();
-        let many = said("query processing would load too many samples into memory");
-        assert!(wants_smaller(422, &many));
-        let fine = said("exceeded maximum resolution of 11,000 points per timeseries");
-        assert!(wants_smaller(400, &fine));
-        assert!(wants_smaller(503, &said("query timed out in expression evaluation")));
-        assert!(wants_smaller(504, b"<html>gateway</html>"));
-        assert!(!wants_smaller(400, &said("parse error: unexpected character")));
-        assert!(!wants_smaller(401, b"timeout"));
     }
 }

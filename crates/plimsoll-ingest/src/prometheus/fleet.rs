@@ -7,29 +7,9 @@ use plimsoll_model::{InstanceName, Metric, ServiceName, Span, Timestamp, Version
 use super::answer::{Curve, Labels};
 use super::directory::{Directory, Hints, Seen};
 use super::labels::{self, Place};
+use super::naming::Naming;
 use super::source::Source;
 use super::versions::Timeline;
-
-/// Containers that are put beside others by platforms. Where all but one container of a workload
-/// are of these, the one is the workload.
-const SIDECARS: [&str; 16] = [
-    "istio-proxy",
-    "linkerd-proxy",
-    "envoy",
-    "envoy-sidecar",
-    "consul-dataplane",
-    "daprd",
-    "vault-agent",
-    "fluent-bit",
-    "filebeat",
-    "promtail",
-    "cloud-sql-proxy",
-    "cloudsql-proxy",
-    "oauth2-proxy",
-    "kube-rbac-proxy",
-    "config-reloader",
-    "otc-container",
-];
 
 /// Steps without a sample after which a version is taken to have ended.
 const VERSION_GAP_STEPS: i64 = 3;
@@ -52,6 +32,8 @@ pub struct Fleet {
     seen: Vec<Seen>,
     /// Of each place that was seen.
     members_of: Vec<Option<usize>>,
+    /// Of each place: it has a host.
+    hosts: Vec<bool>,
     ids: HashMap<Place, usize>,
     pub(super) members: Vec<Member>,
 }
@@ -65,6 +47,8 @@ pub struct Pull {
     pub groups: Vec<Group>,
     /// These are all series that the source has.
     pub whole: bool,
+    /// Some of them are told apart by their host.
+    pub hosts: bool,
 }
 
 /// Series that stay together, because they are about the same thing.
@@ -74,9 +58,6 @@ pub struct Group {
     pub value: String,
     pub series: u32,
 }
-
-/// A workload of Kubernetes: cluster, namespace and name.
-type Workload = (String, String, String);
 
 impl Fleet {
     pub(super) fn of(directory: Directory<'_>) -> Self {
@@ -106,8 +87,9 @@ impl Fleet {
             member.settle(&hints);
         }
         let Directory { sources, seen, places, .. } = directory;
+        let hosts = places.iter().map(Place::has_host).collect();
         let ids = places.into_iter().enumerate().map(|(id, place)| (place, id)).collect();
-        Self { sources: sources.to_vec(), seen, members_of, ids, members }
+        Self { sources: sources.to_vec(), seen, members_of, hosts, ids, members }
     }
 
     /// Every service that something is measured of.
@@ -177,12 +159,14 @@ impl Fleet {
         let seen = self.seen.get(source)?;
         let mut counts: BTreeMap<&(String, String), u32> = BTreeMap::new();
         let mut left_out = seen.dropped;
+        let mut hosts = false;
         for (place, group) in &seen.series {
             let member = self.members_of.get(*place).copied().flatten();
             let member = member.and_then(|id| self.members.get(id));
             match (member, seen.groups.get(*group)) {
                 (Some(member), Some(group)) if wanted(member) => {
                     *counts.entry(group).or_default() += 1;
+                    hosts |= self.hosts.get(*place).copied().unwrap_or_default();
                 }
                 _ => left_out += 1,
             }
@@ -194,7 +178,7 @@ impl Fleet {
         };
         let groups: Vec<_> = counts.into_iter().map(group).collect();
         let whole = left_out == 0;
-        (!groups.is_empty()).then_some(Pull { source, metric: seen.metric, groups, whole })
+        (!groups.is_empty()).then_some(Pull { source, metric: seen.metric, groups, whole, hosts })
     }
 }
 
@@ -216,160 +200,5 @@ impl Member {
             self.versions = Timeline::constant((*first).clone());
         }
         self.witness = (versions.len() > 1).then_some(source);
-    }
-}
-
-/// The names of services: the workload where there is one, with the container where that is not
-/// the main one, and with the namespace where the name alone means several.
-struct Naming<'a> {
-    directory: &'a Directory<'a>,
-    workloads: HashMap<&'a Place, Workload>,
-    containers: HashMap<Workload, BTreeSet<&'a str>>,
-    scopes: HashMap<String, BTreeSet<(String, String)>>,
-}
-
-impl<'a> Naming<'a> {
-    fn of(directory: &'a Directory<'a>) -> Self {
-        let apps = apps_of_pods(directory);
-        let mut naming = Self {
-            directory,
-            workloads: HashMap::new(),
-            containers: HashMap::new(),
-            scopes: HashMap::new(),
-        };
-        for place in &directory.places {
-            let Place::Container { cluster, namespace, pod, container } = place else { continue };
-            let object = (cluster.clone(), namespace.clone(), pod.clone());
-            let name = workload(directory, &object, apps.get(&object).copied());
-            let workload = (cluster.clone(), namespace.clone(), name);
-            let scope = (cluster.clone(), namespace.clone());
-            naming.scopes.entry(workload.2.clone()).or_default().insert(scope);
-            if !container.is_empty() && !directory.init_containers.contains(place) {
-                let containers = naming.containers.entry(workload.clone()).or_default();
-                containers.insert(container.as_str());
-            }
-            naming.workloads.insert(place, workload);
-        }
-        naming
-    }
-
-    /// None for containers that only prepare, and for names that are none.
-    fn name(&self, place: &Place, hints: &Hints) -> Option<(ServiceName, InstanceName)> {
-        let (service, instance) = match place {
-            Place::Target { job, instance, .. } => {
-                (hints.app.clone().unwrap_or_else(|| job.clone()), instance)
-            }
-            Place::Container { pod, container, .. } => {
-                if self.directory.init_containers.contains(place) {
-                    return None;
-                }
-                (self.service(self.workloads.get(place)?, container), pod)
-            }
-        };
-        Some((ServiceName::new(&service).ok()?, InstanceName::new(instance).ok()?))
-    }
-
-    fn service(&self, workload: &Workload, container: &str) -> String {
-        let (cluster, namespace, name) = workload;
-        let empty = BTreeSet::new();
-        let scopes = self.scopes.get(name).unwrap_or(&empty);
-        let namespaces: BTreeSet<_> = scopes.iter().map(|(_, namespace)| namespace).collect();
-        let qualified = if scopes.len() < 2 {
-            name.clone()
-        } else if namespaces.len() == scopes.len() {
-            format!("{namespace}/{name}")
-        } else {
-            format!("{cluster}/{namespace}/{name}")
-        };
-        let is_main = container.is_empty() || self.main(workload) == Some(container);
-        if is_main { qualified } else { format!("{qualified}/{container}") }
-    }
-
-    fn main(&self, workload: &Workload) -> Option<&str> {
-        let containers = self.containers.get(workload)?;
-        if let Some(same) = containers.get(workload.2.as_str()) {
-            return Some(same);
-        }
-        let mut own = containers.iter().filter(|name| !SIDECARS.contains(name));
-        match (own.next(), own.next()) {
-            (Some(only), None) => Some(only),
-            (Some(_), Some(_)) | (None, _) => None,
-        }
-    }
-}
-
-/// What the pods call their workload; any container's word counts for the pod.
-fn apps_of_pods<'a>(directory: &'a Directory<'_>) -> HashMap<(String, String, String), &'a str> {
-    let mut apps = HashMap::new();
-    for (place, hints) in directory.places.iter().zip(&directory.hints) {
-        if let (Place::Container { cluster, namespace, pod, .. }, Some(app)) = (place, &hints.app) {
-            apps.entry((cluster.clone(), namespace.clone(), pod.clone())).or_insert(app.as_str());
-        }
-    }
-    apps
-}
-
-fn workload(
-    directory: &Directory<'_>,
-    pod: &(String, String, String),
-    app: Option<&str>,
-) -> String {
-    let Some((kind, owner)) = directory.pods.get(pod) else {
-        return app.map_or_else(|| stem(&pod.2).to_owned(), str::to_owned);
-    };
-    let object = (pod.0.clone(), pod.1.clone(), owner.clone());
-    let above = match kind.as_str() {
-        "ReplicaSet" => directory.replica_sets.get(&object),
-        "Job" => directory.jobs.get(&object),
-        _ => return owner.clone(),
-    };
-    match above {
-        Some((_, name)) => name.clone(),
-        None if kind == "ReplicaSet" => without_hash(owner, 5).to_owned(),
-        None => owner.clone(),
-    }
-}
-
-/// The workload's name within a pod's: `orders-5d9c7b6f4-x2x7q`, `orders-x2x7q` and `orders-0` are
-/// of `orders`.
-fn stem(pod: &str) -> &str {
-    let ordinal = pod.rsplit_once('-').filter(|(_, end)| end.bytes().all(|b| b.is_ascii_digit()));
-    if let Some((stem, end)) = ordinal
-        && !end.is_empty()
-    {
-        return stem;
-    }
-    let replica_set = without_hash(pod, 5);
-    if replica_set == pod { pod } else { without_hash(replica_set, 8) }
-}
-
-/// The letters and digits that Kubernetes draws names from: no vowels, so that no words come out.
-const DRAWN: &str = "bcdfghjklmnpqrstvwxz2456789";
-
-fn without_hash(name: &str, length_min: usize) -> &str {
-    match name.rsplit_once('-') {
-        Some((stem, end))
-            if (length_min..=10).contains(&end.len())
-                && end.chars().all(|character| DRAWN.contains(character)) =>
-        {
-            stem
-        }
-        Some(_) | None => name,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pod_is_named_after_its_workload() {
-        let check = |pod, want| assert_eq!(stem(pod), want);
-        check("orders-5d9c7b6f4-x2x7q", "orders");
-        check("orders-api-x2x7q", "orders-api");
-        check("orders-0", "orders");
-        check("orders-api", "orders-api");
-        check("orders", "orders");
-        check("cart-redis", "cart-redis");
     }
 }

@@ -8,13 +8,11 @@ use plimsoll_model::{Change, Kind, Metric, Reading, Span, Timestamp};
 use super::answer::{Curve, Labels};
 use super::changes::Happenings;
 use super::fleet::{Fleet, Member};
-use super::labels;
+use super::join::{Joined, Values, join};
+use super::labels::{self, HOST};
 use super::source::Usage;
 use crate::catalogue::{ANY_ATTRIBUTE, Catalogue, Resolution, Resolved};
 use crate::rejection::{Reason, Rejection, Rejections};
-
-/// Values over time; none where the source says that there is no such thing.
-type Values = Vec<(Timestamp, Option<f64>)>;
 
 /// Makes readings of answers. Sources are to be taken in the order of their list.
 #[derive(Debug)]
@@ -25,6 +23,9 @@ pub struct Gatherer<'a> {
     step: Span,
     /// Who has told of a metric, and of which time.
     claims: HashMap<(usize, Metric), Vec<Claim>>,
+    /// Where several variants tell a metric: the one that was told last, so that the next piece of
+    /// time goes on with it.
+    lasts: HashMap<(usize, usize, Metric), String>,
     happenings: Happenings,
     rejections: Rejections,
 }
@@ -62,6 +63,7 @@ impl<'a> Gatherer<'a> {
             from,
             step: Span::ZERO,
             claims: HashMap::new(),
+            lasts: HashMap::new(),
             happenings: Happenings::default(),
             rejections: Rejections::default(),
         }
@@ -82,7 +84,13 @@ impl<'a> Gatherer<'a> {
             return;
         }
         for ((member, metric), variants) in self.sorted(source, usage, curves) {
-            let values = newest_first(variants);
+            let key = (source, member, metric);
+            let variants = variants.into_iter().filter_map(|(name, v)| Some((name, v.total()?)));
+            let last = self.lasts.get(&key).map(String::as_str);
+            let Joined { values, last } = join(variants.collect(), last, step);
+            if let Some(last) = last {
+                self.lasts.insert(key, last);
+            }
             self.emit(source, member, metric, values, sink);
         }
     }
@@ -119,7 +127,10 @@ impl<'a> Gatherer<'a> {
                 let values = points.into_iter().filter(|(_, value)| value.is_finite());
                 let values = values.map(|(at, value)| (at, Some(value))).collect();
                 let variants = sorted.entry((member, metric)).or_default();
-                variants.entry(fingerprint(&labels, &[])).or_default().whole = Some(values);
+                // Split by hosts that are not its own, if any were asked about.
+                let by_host = labels::host(&labels).is_none();
+                let parts: Vec<_> = HOST.iter().filter(|_| by_host).map(|h| (*h).into()).collect();
+                variants.entry(fingerprint(&labels, &parts)).or_default().parts.push(values);
                 continue;
             }
             let attributes = labels::for_catalogue(name, &labels);
@@ -200,24 +211,6 @@ fn fingerprint(labels: &Labels, parts: &[String]) -> String {
     kept.map(|(label, value)| format!("{label}={value}\n")).collect()
 }
 
-/// One curve of several that tell the same: at each moment the one that began last, because the
-/// others are of a container that is gone, or tell it a second time.
-fn newest_first(variants: BTreeMap<String, Variant>) -> Vec<(Timestamp, f64)> {
-    let mut all: Vec<Values> = variants.into_values().filter_map(Variant::total).collect();
-    if let [only] = &mut all[..] {
-        let only = std::mem::take(only).into_iter();
-        return only.filter_map(|(at, value)| Some((at, value?))).collect();
-    }
-    all.sort_by_key(|values| values.first().map(|(at, _)| *at));
-    let mut merged = BTreeMap::new();
-    for (at, value) in all.into_iter().flatten() {
-        if let Some(value) = value {
-            merged.insert(at, value);
-        }
-    }
-    merged.into_iter().collect()
-}
-
 impl Variant {
     /// The whole where it is told, else the sum of the parts.
     fn total(self) -> Option<Values> {
@@ -240,9 +233,13 @@ fn sum(parts: &[Values]) -> Values {
             *sum = Some(sum.unwrap_or(0.0) + value);
         }
     }
-    let ends: Vec<_> =
-        parts.iter().filter_map(|part| Some((part.first()?.0, part.last()?.0))).collect();
-    let due = |at: Timestamp| ends.iter().filter(|(a, b)| *a <= at && at <= *b).count();
+    let mut begins: Vec<_> = parts.iter().filter_map(|part| Some(part.first()?.0)).collect();
+    let mut ends: Vec<_> = parts.iter().filter_map(|part| Some(part.last()?.0)).collect();
+    begins.sort_unstable();
+    ends.sort_unstable();
+    let due = |at: Timestamp| {
+        begins.partition_point(|begin| *begin <= at) - ends.partition_point(|end| *end < at)
+    };
     let complete = sums.into_iter().filter(|(at, (_, count))| *count == due(*at));
     complete.map(|(at, (sum, _))| (at, sum)).collect()
 }

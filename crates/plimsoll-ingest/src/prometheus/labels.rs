@@ -17,14 +17,30 @@ pub(super) enum Place {
     },
     Target {
         cluster: String,
+        /// Empty but where the instance is a loopback address, which names nobody.
+        host: String,
         job: String,
         instance: String,
     },
 }
 
+impl Place {
+    pub(super) const fn has_host(&self) -> bool {
+        match self {
+            Self::Container { .. } => false,
+            Self::Target { host, .. } => !host.is_empty(),
+        }
+    }
+}
+
 const POD: [&str; 4] = ["pod", "pod_name", "kubernetes_pod_name", "k8s_pod_name"];
 const NAMESPACE: [&str; 3] = ["namespace", "kubernetes_namespace", "k8s_namespace_name"];
 const CONTAINER: [&str; 3] = ["container", "container_name", "k8s_container_name"];
+
+/// What tells machines apart that an agent of their own scrapes: each has a `localhost:8080`. Looked
+/// at for these only: elsewhere a `host` is as often the one that a request was for.
+pub(super) const HOST: [&str; 6] =
+    ["host", "hostname", "host_name", "node", "nodename", "k8s_node_name"];
 
 /// Names that Docker's users give, in the order of belief.
 const DOCKER_SERVICE: [&str; 3] = [
@@ -75,15 +91,32 @@ pub(super) fn place(name: &str, labels: &Labels) -> Option<Place> {
         return None;
     }
     let instance = text(labels, "instance").unwrap_or_default().to_owned();
+    let host = host(labels).unwrap_or_default().to_owned();
     if is_of_the_kernel(name) {
         let job = DOCKER_SERVICE.iter().find_map(|label| text(labels, label))?.to_owned();
         let container = text(labels, "name").filter(|_| !is_pause(labels))?;
         let instance = if instance.is_empty() { String::new() } else { format!("@{instance}") };
-        return Some(Place::Target { cluster, job, instance: format!("{container}{instance}") });
+        let instance = format!("{container}{instance}");
+        return Some(Place::Target { cluster, host, job, instance });
     }
     let job = text(labels, "job").or_else(|| app(name, labels))?.to_owned();
     let instance = if instance.is_empty() { job.clone() } else { instance };
-    Some(Place::Target { cluster, job, instance })
+    Some(Place::Target { cluster, host, job, instance })
+}
+
+/// The machine, where the instance does not tell it.
+pub(super) fn host(labels: &Labels) -> Option<&str> {
+    text(labels, "instance").filter(|instance| is_loopback(instance))?;
+    HOST.iter().find_map(|label| text(labels, label))
+}
+
+fn is_loopback(instance: &str) -> bool {
+    let address = instance.rsplit_once("://").map_or(instance, |(_, address)| address);
+    let name = address.rsplit_once(':').map_or(address, |(name, _)| name);
+    ["localhost", "[::1]", "::1", ":"].contains(&name)
+        || name.strip_prefix("127.").is_some_and(|rest| {
+            rest.chars().all(|character| character.is_ascii_digit() || character == '.')
+        })
 }
 
 /// The labels for the catalogue. It knows containers by `container` alone, and an absent label is
@@ -199,7 +232,9 @@ mod tests {
             Some(Place::Container { cluster, namespace, pod, container }) => {
                 format!("{cluster}/{namespace}/{pod}/{container}")
             }
-            Some(Place::Target { cluster, job, instance }) => format!("{cluster}:{job}:{instance}"),
+            Some(Place::Target { cluster, host, job, instance }) => {
+                format!("{cluster}{host}:{job}:{instance}")
+            }
             None => String::new(),
         };
         assert_eq!(got, want, "{name} {pairs:?}");
@@ -253,6 +288,22 @@ mod tests {
         check("container_memory_rss", &docker, ":shop-a-1:shop-a-1@h:8080");
         let compose = [("container_label_com_docker_compose_service", "a")];
         check("container_memory_rss", &[&docker[..], &compose].concat(), ":a:shop-a-1@h:8080");
+    }
+
+    #[test]
+    fn a_host_tells_targets_apart_whose_instance_is_a_loopback_address() {
+        let check = |instance: &str, want: &str| {
+            let pairs = [("job", "a"), ("instance", instance), ("host", "h1")];
+            check("go_goroutines", &pairs, &format!("{want}:a:{instance}"));
+        };
+        check("localhost:8080", "h1");
+        check("127.0.0.1:8080", "h1");
+        check("http://127.0.1.1:80", "h1");
+        check("[::1]:80", "h1");
+        check("localhost", "h1");
+        check("10.0.0.1:8080", "");
+        check("localhost.example:80", "");
+        check("127.example:80", "");
     }
 
     #[test]

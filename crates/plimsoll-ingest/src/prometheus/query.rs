@@ -6,7 +6,7 @@
 use plimsoll_model::{Kind, Metric, Role, Span, Timestamp};
 
 use super::fleet::{Group, Pull};
-use super::labels::identity_labels;
+use super::labels::{HOST, identity_labels};
 use super::resolution::Resolution;
 use super::source::{Source, Usage};
 
@@ -107,19 +107,15 @@ pub fn names_selector(names: &[String], extra: Option<&str>) -> String {
 /// What to evaluate at each step. A window instead of the newest sample: what has gone is gone at
 /// once and not five minutes later, and where several samples fall into a step it is said which
 /// one is meant. For what grows that is the lowest, because the floor tells a leak from garbage.
-pub fn expression(
-    source: &Source,
-    metric: Option<Metric>,
-    selector: &str,
-    how: Resolution,
-) -> String {
+pub fn expression(source: &Source, pull: &Pull, selector: &str, how: Resolution) -> String {
     let over = Span::from_millis(how.step.as_millis().max(how.native.as_millis()));
     if let Usage::Rate(_) = source.usage {
         let over = over.as_millis().max(how.native.as_millis() * RATE_SAMPLES_MIN);
-        let kept: Vec<_> = identity_labels().collect();
+        let hosts = HOST.into_iter().filter(|_| pull.hosts);
+        let kept: Vec<_> = identity_labels().chain(hosts).collect();
         return format!("sum by ({}) (rate({selector}[{over}ms]))", kept.join(","));
     }
-    let function = match metric {
+    let function = match pull.metric {
         Some(metric) if how.step > how.native => summary(metric),
         Some(_) | None => "last_over_time",
     };
@@ -227,7 +223,13 @@ mod tests {
 
     fn pull(groups: u32, series: u32, whole: bool) -> Pull {
         let group = |number| Group { label: "pod".into(), value: format!("a-{number}"), series };
-        Pull { source: 0, metric: None, groups: (0..groups).map(group).collect(), whole }
+        Pull {
+            source: 0,
+            metric: None,
+            groups: (0..groups).map(group).collect(),
+            whole,
+            hosts: false,
+        }
     }
 
     fn source(usage: Usage) -> Source {
@@ -251,7 +253,8 @@ mod tests {
     fn a_coarse_step_keeps_the_floor_of_what_grows_and_the_last_of_the_rest() {
         let check = |metric, step, want: &str| {
             let how = Resolution { step: Span::from_secs(step), native: Span::from_secs(15) };
-            let text = expression(&source(Usage::Metric), Some(metric), "{}", how);
+            let pull = Pull { metric: Some(metric), ..pull(1, 1, true) };
+            let text = expression(&source(Usage::Metric), &pull, "{}", how);
             assert_eq!(text, want);
         };
         check(Metric::RuntimeHeapUsed, 60, "min_over_time({}[60000ms])");
@@ -261,9 +264,13 @@ mod tests {
         check(Metric::ServiceRequestsInFlight, 60, "avg_over_time({}[60000ms])");
         let how = Resolution { step: Span::from_secs(15), native: Span::from_secs(15) };
         let rate = Usage::Rate(Metric::ServiceRequestsRate);
-        let text = expression(&source(rate), None, "{}", how);
+        let text = expression(&source(rate), &pull(1, 1, true), "{}", how);
         assert!(text.starts_with("sum by (cluster,job,instance,pod,"), "{text}");
         assert!(text.ends_with("(rate({}[60000ms]))"), "{text}");
+        assert!(!text.contains(",host,"), "it is often the one that a request was for: {text}");
+        let pull = Pull { hosts: true, ..pull(1, 1, true) };
+        let text = expression(&source(rate), &pull, "{}", how);
+        assert!(text.contains(",host,"), "{text}");
     }
 
     #[test]

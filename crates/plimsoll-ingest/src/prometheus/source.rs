@@ -50,6 +50,15 @@ const BUILD_VERSION: u8 = 4;
 /// Rank of the tag of the image that cAdvisor names.
 pub(super) const IMAGE_VERSION: u8 = 5;
 
+/// Names of `*_build_info` that are read at most. Anybody names one so, and each costs a question:
+/// these are asked in seconds. A fleet that has more programs of its own tells their versions by
+/// image and label as well, which are believed before.
+const BUILD_INFOS_MAX: usize = 200;
+
+/// Bytes of the name of a `*_build_info`: it goes into the address of a question, of which proxies
+/// refuse more than 8 KiB.
+const BUILD_INFO_BYTES_MAX: usize = 200;
+
 /// The names that are read, in the order in which they should be pulled: of two names of one
 /// metric, the later fills only what the earlier left open.
 pub fn sources(catalogue: &Catalogue, names: &[String]) -> Vec<Source> {
@@ -62,6 +71,11 @@ pub fn sources(catalogue: &Catalogue, names: &[String]) -> Vec<Source> {
         .collect();
     found.sort_by(|(a, one), (b, other)| (a, &one.name).cmp(&(b, &other.name)));
     found.dedup();
+    let mut built = 0;
+    found.retain(|(_, source)| {
+        built += usize::from(source.usage == Usage::Version(BUILD_VERSION));
+        source.usage != Usage::Version(BUILD_VERSION) || built <= BUILD_INFOS_MAX
+    });
     found.into_iter().map(|(_, source)| source).collect()
 }
 
@@ -84,9 +98,19 @@ fn usage_of(catalogue: &Catalogue, name: &str) -> Option<((u8, usize), Usage)> {
     if catalogue.reads(name) {
         return Some(((1, nearness(name)), Usage::Metric));
     }
-    // `go_build_info` is of the compiler's, and is there beside that of the program.
-    let built = name.ends_with("_build_info") && name != "go_build_info";
-    built.then_some(((0, 1), Usage::Version(BUILD_VERSION)))
+    is_build_info(name).then_some(((0, 1), Usage::Version(BUILD_VERSION)))
+}
+
+/// The only names that are read without being known. `go_build_info` is of the compiler's, and is
+/// there beside that of the program.
+fn is_build_info(name: &str) -> bool {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    name.ends_with("_build_info")
+        && name != "go_build_info"
+        && name.len() <= BUILD_INFO_BYTES_MAX
+        && begins
+        && name.chars().all(is_name)
 }
 
 /// A process knows its own threads and descriptors best; the kernel knows the limit in force, and
@@ -132,6 +156,27 @@ mod tests {
             "kube_pod_container_status_last_terminated_reason",
         ];
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_server_that_names_things_at_will_decides_neither_how_many_nor_what_is_asked() {
+        let many: Vec<_> = (0..1000).map(|number| format!("p{number:04}_build_info")).collect();
+        let got = sources(&Catalogue::built_in(), &many);
+        assert_eq!(got.len(), BUILD_INFOS_MAX);
+        assert_eq!(got[0].name, "p0000_build_info", "whichever way the server lists them");
+        let long = format!("{}_build_info", "x".repeat(300));
+        let check = |name: &str, want: bool| {
+            let got = sources(&Catalogue::built_in(), &[name.to_owned()]);
+            assert_eq!(got.len(), usize::from(want), "{name:?}");
+        };
+        check("shop:orders_build_info", true);
+        check("_build_info", true);
+        check("\x1b[2J_build_info", false);
+        check("1_build_info", false);
+        check("a b_build_info", false);
+        check("a\"}_build_info", false);
+        check("\u{e4}_build_info", false);
+        check(&long, false);
     }
 
     #[test]

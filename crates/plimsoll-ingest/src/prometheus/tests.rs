@@ -257,3 +257,57 @@ fn a_rate_belongs_to_the_instance_and_the_preferred_counter_is_believed() {
     let rate: [(&str, &[f64]); 1] = [("orders/orders-5d9c7b6f4-x2x7q@?", &[2.0, 3.0])];
     read.check(Metric::ServiceRequestsRate, &rate);
 }
+
+#[test]
+fn two_live_processes_in_one_place_are_not_woven_into_one() {
+    let of = |port: &str, after, values: &[f64]| {
+        series(
+            "process_resident_memory_bytes",
+            &format!("{POD},job=pods,instance=10.0.0.1:{port}"),
+            after,
+            values,
+        )
+    };
+    let own: Vec<f64> = (0..20).map(|n| 100.0 + f64::from(n)).collect();
+    let with_holes: Vec<f64> =
+        own.iter().enumerate().map(|(n, v)| if n % 4 == 3 { f64::NAN } else { *v }).collect();
+    let read = read(&[of("80", 0, &with_holes), of("9090", 1, &[5.0; 17])], &[]);
+    let want: Vec<f64> = with_holes.iter().copied().filter(|value| value.is_finite()).collect();
+    read.check(Metric::ProcessMemoryRss, &[("orders/orders-5d9c7b6f4-x2x7q@?", &want)]);
+}
+
+#[test]
+fn the_same_target_in_two_clusters_or_on_two_hosts_is_two_instances() {
+    let rss = "process_resident_memory_bytes";
+    let read = read(
+        &[
+            series(rss, "cluster=east,job=web,instance=10.0.0.1:80", 0, &[1.0]),
+            series(rss, "cluster=west,job=web,instance=10.0.0.1:80", 0, &[2.0]),
+            series(rss, "cluster=west,job=web,instance=10.0.0.2:80", 0, &[3.0]),
+            series(rss, "host=h1,job=cart,instance=localhost:8080", 0, &[4.0]),
+            series(rss, "host=h2,job=cart,instance=localhost:8080", 0, &[5.0]),
+            series(rss, "host=h1,job=one,instance=localhost:8080", 0, &[6.0]),
+            series("http_requests_total", "host=h1,job=cart,instance=localhost:8080", 0, &[7.0]),
+            series("http_requests_total", "host=h2,job=cart,instance=localhost:8080", 0, &[8.0]),
+            series("http_requests_total", "host=x,job=web,instance=10.0.0.2:80", 0, &[20.0]),
+            series("http_requests_total", "host=y,job=web,instance=10.0.0.2:80", 0, &[22.0]),
+        ],
+        &[],
+    );
+    let rss: [(&str, &[f64]); 6] = [
+        ("web/east/10.0.0.1:80@?", &[1.0]),
+        ("web/west/10.0.0.1:80@?", &[2.0]),
+        ("web/10.0.0.2:80@?", &[3.0]),
+        ("cart/h1/localhost:8080@?", &[4.0]),
+        ("cart/h2/localhost:8080@?", &[5.0]),
+        ("one/localhost:8080@?", &[6.0]),
+    ];
+    read.check(Metric::ProcessMemoryRss, &rss);
+    let rates: [(&str, &[f64]); 3] = [
+        ("cart/h1/localhost:8080@?", &[7.0]),
+        ("cart/h2/localhost:8080@?", &[8.0]),
+        ("web/10.0.0.2:80@?", &[42.0]),
+    ];
+    read.check(Metric::ServiceRequestsRate, &rates);
+    assert_eq!(read.services, ["cart", "one", "web"]);
+}

@@ -1,5 +1,7 @@
 //! Which version an instance ran when, and the deploys that follow from it.
 
+use std::collections::HashMap;
+
 use plimsoll_model::{Span, Timestamp, Version};
 
 /// Versions of one instance over time: each from its moment on, the first also before it.
@@ -36,21 +38,29 @@ impl Timeline {
 
 /// The times at which a version came to a service that ran another one, oldest first. A version
 /// that runs in another replica already, or ran last before a gap, is no news: that is a replica
-/// that was moved, or a restart.
+/// that was moved, or a restart. One walk: a fleet of short jobs has a run for each of them.
 pub(super) fn deploys(runs: &[VersionRun], gap: Span) -> Vec<(Timestamp, Version)> {
     let mut runs: Vec<&VersionRun> = runs.iter().collect();
     runs.sort_by_key(|run| run.first);
     let mut deploys: Vec<(Timestamp, Version)> = Vec::new();
-    for run in &runs {
-        let before = || runs.iter().filter(|other| other.first < run.first);
-        let until = |other: &VersionRun| other.last.min(run.first);
-        let Some(latest) = before().map(|other| until(other)).max() else { continue };
-        let ran_last = before().filter(|other| until(other) >= latest - gap);
-        let told = deploys
-            .last()
-            .is_some_and(|(at, known)| *known == run.version && run.first.since(*at) <= gap);
-        if !told && !ran_last.map(|other| &other.version).any(|known| *known == run.version) {
-            deploys.push((run.first, run.version.clone()));
+    // Until when each version was seen in the runs that began before.
+    let mut seen: HashMap<&Version, Timestamp> = HashMap::new();
+    let mut seen_any: Option<Timestamp> = None;
+    for together in runs.chunk_by(|one, other| one.first == other.first) {
+        for VersionRun { version, first, .. } in together {
+            let Some(latest) = seen_any.map(|last| last.min(*first)) else { continue };
+            let ran_last = seen.get(version).is_some_and(|last| *last >= latest - gap);
+            let told = deploys
+                .last()
+                .is_some_and(|(at, known)| known == version && first.since(*at) <= gap);
+            if !told && !ran_last {
+                deploys.push((*first, version.clone()));
+            }
+        }
+        for VersionRun { version, last, .. } in together {
+            let until = seen.entry(version).or_insert(*last);
+            *until = (*until).max(*last);
+            seen_any = seen_any.max(Some(*last));
         }
     }
     deploys
@@ -58,6 +68,8 @@ pub(super) fn deploys(runs: &[VersionRun], gap: Span) -> Vec<(Timestamp, Version
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(runs: &[(&str, i64, i64)], want: &[(i64, &str)]) {
@@ -87,6 +99,57 @@ mod tests {
         check(&[("1", 0, 50), ("1", 300, 500)], &[]);
         check(&[("1", 0, 100), ("1", 0, 60), ("2", 50, 100), ("1", 70, 100)], &[(50, "2")]);
         check(&[("1", 0, 100), ("2", 50, 100), ("2", 50, 100)], &[(50, "2")]);
+    }
+
+    #[test]
+    fn the_runs_of_a_large_fleet_are_walked_once() {
+        let count = 300_000;
+        let text = |number: i64| (number / 1000).to_string();
+        let run = |number: i64| VersionRun {
+            version: Version::new(&text(number)).unwrap(),
+            first: Timestamp::from_secs(number),
+            last: Timestamp::from_secs(number + 10),
+        };
+        let runs: Vec<_> = (0..count).map(run).collect();
+        let got = deploys(&runs, Span::from_secs(5));
+        assert_eq!(got.len(), 299, "each but the first");
+        assert!(got.iter().all(|(at, version)| text(at.as_millis() / 1000) == version.as_str()));
+    }
+
+    /// What is meant, without regard to time: every run against every earlier one.
+    fn meant(runs: &[VersionRun], gap: Span) -> Vec<(Timestamp, Version)> {
+        let mut runs = runs.to_vec();
+        runs.sort_by_key(|run| run.first);
+        let mut deploys: Vec<(Timestamp, Version)> = Vec::new();
+        for run in &runs {
+            let before = || runs.iter().filter(|other| other.first < run.first);
+            let until = |other: &VersionRun| other.last.min(run.first);
+            let Some(latest) = before().map(until).max() else { continue };
+            let known = before().any(|o| until(o) >= latest - gap && o.version == run.version);
+            let told = deploys
+                .last()
+                .is_some_and(|(at, told)| *told == run.version && run.first.since(*at) <= gap);
+            if !told && !known {
+                deploys.push((run.first, run.version.clone()));
+            }
+        }
+        deploys
+    }
+
+    proptest! {
+        #[test]
+        fn one_walk_finds_what_is_meant(
+            runs in proptest::collection::vec((0..4_u8, 0..60_i64, 0..30_i64), 0..25),
+        ) {
+            let run = |(version, first, length): &(u8, i64, i64)| VersionRun {
+                version: Version::new(&version.to_string()).unwrap(),
+                first: Timestamp::from_secs(*first),
+                last: Timestamp::from_secs(first + length),
+            };
+            let runs: Vec<_> = runs.iter().map(run).collect();
+            let gap = Span::from_secs(5);
+            prop_assert_eq!(deploys(&runs, gap), meant(&runs, gap));
+        }
     }
 
     #[test]

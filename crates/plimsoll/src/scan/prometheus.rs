@@ -7,6 +7,7 @@
 mod client;
 mod pull;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -83,6 +84,11 @@ pub(super) enum PullError {
     TooMuch { series: u64 },
     #[error("nothing could be read of {names} metrics that the server has")]
     NothingAnswered { names: usize },
+    #[error(
+        "the server cannot list whose series it has, of {names} names in a row; choose with \
+         --match, or look back less far with --since"
+    )]
+    NotListed { names: usize, source: AskError },
 }
 
 /// Reads what the server holds of the time before `to`.
@@ -95,11 +101,13 @@ pub(super) fn read(
 ) -> Result<Pulled, PullError> {
     let url = options.prometheus.as_deref().unwrap_or_default();
     let client = Client::new(url, &options.header, options.bearer_token_file.as_deref())?;
-    if client.shows_a_token_openly() {
-        say("plimsoll: the token goes over the network in clear text; use a tunnel to the server");
+    if client.shows_a_secret_openly() {
+        say("plimsoll: what says who asks (a token, a header, a user) goes over the network in \
+             clear text; use a tunnel to the server");
     }
     let window = Window { from: to - options.since, to };
-    pull::Pull { client, options, catalogue, window, progress }.run(chosen)
+    let refused = RefCell::default();
+    pull::Pull { client, options, catalogue, window, progress, refused }.run(chosen)
 }
 
 fn since(text: &str) -> Result<Span, String> {

@@ -1,7 +1,7 @@
 //! Reading what a scan is asked about: telemetry, events and catalogue, from files, standard input
 //! or a server, with everything that was refused said on standard error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -179,16 +179,26 @@ fn read_server(
         prometheus::read(&args.prometheus, &args.service, catalogue, to, progress)
             .map_err(ScanError::Server)?;
     check_chosen(&args.service, &telemetry, others)?;
-    let told = changes.clone();
+    add_untold(changes, found);
+    Ok((telemetry, rejections))
+}
+
+/// Adds what was found and not told of its service already.
+fn add_untold(changes: &mut Vec<Change>, mut found: Vec<Change>) {
     let same = |one: &Change, other: &Change| {
         one.kind == other.kind
-            && one.service == other.service
             && one.version == other.version
             && (other.instance.is_none() || one.instance == other.instance)
             && one.at.since(other.at).as_millis().abs() <= SAME_EVENT.as_millis()
     };
-    changes.extend(found.into_iter().filter(|one| !told.iter().any(|other| same(one, other))));
-    Ok((telemetry, rejections))
+    let mut told: BTreeMap<&ServiceName, Vec<&Change>> = BTreeMap::new();
+    for change in changes.iter() {
+        told.entry(&change.service).or_default().push(change);
+    }
+    found.retain(|one| {
+        !told.get(&one.service).is_some_and(|told| told.iter().any(|other| same(one, other)))
+    });
+    changes.extend(found);
 }
 
 fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
@@ -272,4 +282,28 @@ fn say_refused(name: &str, refused: &Rejections) {
         }
     }
     say(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_model::{ChangeKind, Version};
+
+    use super::*;
+
+    #[test]
+    fn what_a_file_told_of_a_service_is_not_told_again() {
+        let deploy = |service: &str, secs| Change {
+            at: Timestamp::from_secs(secs),
+            kind: ChangeKind::Deploy,
+            service: ServiceName::new(service).unwrap(),
+            instance: None,
+            version: Version::new("2").ok(),
+            attributes: BTreeMap::new(),
+        };
+        let mut changes = vec![deploy("cart", 1000), deploy("orders", 90_000)];
+        let found = vec![deploy("cart", 1600), deploy("cart", 90_000), deploy("orders", 1000)];
+        add_untold(&mut changes, found);
+        let want = [("cart", 1000), ("orders", 90_000), ("cart", 90_000), ("orders", 1000)];
+        assert_eq!(changes, want.map(|(service, secs)| deploy(service, secs)));
+    }
 }

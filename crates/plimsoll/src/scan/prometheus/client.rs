@@ -112,7 +112,9 @@ impl Client {
         if let Some(path) = token_file {
             all.insert(AUTHORIZATION, token(path)?);
         }
-        let has_secret = all.contains_key(AUTHORIZATION) || base.password().is_some();
+        // Any header may be a key of somebody's proxy, and a user alone may be a token.
+        let named = !base.username().is_empty() || base.password().is_some();
+        let has_secret = !all.is_empty() || named;
         let http = reqwest::Client::builder()
             .timeout(ANSWER_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -126,7 +128,7 @@ impl Client {
     }
 
     /// Whether somebody on the way can read a secret.
-    pub(super) fn shows_a_token_openly(&self) -> bool {
+    pub(super) fn shows_a_secret_openly(&self) -> bool {
         let host = self.base.host_str().unwrap_or_default();
         let here = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
         self.has_secret && !here
@@ -270,5 +272,27 @@ async fn read_bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
             }
             Err(source) => return Err(AskError::Interrupted(source.without_url())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_says_who_asks_is_a_secret_on_the_way() {
+        let check = |url: &str, headers: &[&str], want: bool| {
+            let headers: Vec<_> = headers.iter().map(|header| (*header).to_owned()).collect();
+            let client = Client::new(url, &headers, None).unwrap();
+            assert_eq!(client.shows_a_secret_openly(), want, "{url} {headers:?}");
+        };
+        check("http://metrics.example:9090", &[], false);
+        check("http://metrics.example:9090", &["X-Api-Key: s3cret"], true);
+        check("http://metrics.example:9090", &["Cookie: session=s3cret"], true);
+        check("http://s3cret@metrics.example:9090", &[], true);
+        check("http://user:s3cret@metrics.example:9090", &[], true);
+        check("http://:s3cret@metrics.example:9090", &[], true);
+        check("http://127.0.0.1:9090", &["X-Api-Key: s3cret"], false);
+        check("http://user:s3cret@localhost:9090", &[], false);
     }
 }

@@ -1,19 +1,21 @@
 //! The questions in their order: which names there are, whose their series are, how far apart the
 //! samples lie, and then the curves, in pieces that the server answers.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use plimsoll_ingest::Rejections;
 use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::prometheus::{
-    self as api, Curve, Directory, Fleet, Gathered, Gatherer, Resolution, Source, Window,
+    self as api, Curve, Curves, Directory, Fleet, Gathered, Gatherer, Labels, Resolution, Source,
+    Window,
 };
 use plimsoll_model::{ServiceName, Span, Timestamp};
 
 use super::client::{AskError, Client};
 use super::{Options, PullError, Pulled, Step};
-use crate::output::{Progress, say};
+use crate::output::{Progress, printable, say};
 use crate::scan::telemetry::{SAMPLES_MAX, Telemetry};
 
 /// Samples of a series that are asked for at most. A week at 15 s has ten times as many, and says
@@ -33,6 +35,13 @@ const NAMES_AT_ONCE: usize = 50;
 /// Services that are named where another was asked for.
 const ALIKE_MAX: usize = 10;
 
+/// How often the time of a question about label sets is halved: 16 pieces. A server that cannot
+/// list a name over such a piece cannot over a smaller one: it looks at blocks of hours.
+const LISTING_HALVINGS_MAX: u32 = 4;
+
+/// Names in a row that a server is too slow to list, before the scan ends: each takes minutes.
+const UNLISTED_MAX: usize = 3;
+
 /// One scan of one server.
 pub(super) struct Pull<'a> {
     pub(super) client: Client,
@@ -40,6 +49,8 @@ pub(super) struct Pull<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) window: Window,
     pub(super) progress: &'a Progress,
+    /// Points of answers that are none.
+    pub(super) refused: RefCell<Rejections>,
 }
 
 impl Pull<'_> {
@@ -56,7 +67,8 @@ impl Pull<'_> {
         }
         fleet.choose(chosen);
         self.versions(&mut fleet, &sources)?;
-        let Gathered { changes, rejections } = self.curves(&fleet, &sources, &mut telemetry)?;
+        let Gathered { changes, mut rejections } = self.curves(&fleet, &sources, &mut telemetry)?;
+        rejections.merge(self.refused.take());
         Ok(Pulled { telemetry, changes, rejections, others: BTreeSet::new() })
     }
 
@@ -82,33 +94,70 @@ impl Pull<'_> {
     }
 
     fn fleet(&self, sources: &[Source]) -> Result<Fleet, PullError> {
-        let (from, to) = self.ends();
         let mut directory = Directory::new(self.catalogue, sources);
+        let (mut unlisted, mut slow) = (0, 0);
         for (id, source) in sources.iter().enumerate() {
             let (done, total) = (id + 1, sources.len());
             self.progress.show(&format!("asking who has {} ({done} of {total})", source.name));
-            let selector = api::selector(&source.name, None, self.options.matching.as_deref());
+            match self.list(source, &mut |labels| Ok(directory.add(id, labels)?)) {
+                Err(PullError::Ask(source @ AskError::TooLarge(_))) if slow + 1 >= UNLISTED_MAX => {
+                    return Err(PullError::NotListed { names: slow + 1, source });
+                }
+                read => {
+                    slow = if is_too_large(&read) { slow + 1 } else { 0 };
+                    unlisted += usize::from(unread(&source.name, read)?);
+                }
+            }
+        }
+        if unlisted > 0 && unlisted == sources.len() {
+            return Err(PullError::NothingAnswered { names: unlisted });
+        }
+        Ok(directory.settle())
+    }
+
+    /// The label sets of one name: of the whole time, or where that is too much, of parts of it.
+    fn list(
+        &self,
+        source: &Source,
+        take: &mut dyn FnMut(&[Labels]) -> Result<(), PullError>,
+    ) -> Result<(), PullError> {
+        let selector = api::selector(&source.name, None, self.options.matching.as_deref());
+        let mut left = vec![(self.window, 0)];
+        let mut known: HashSet<Labels> = HashSet::new();
+        while let Some((window, halvings)) = left.pop() {
+            let (from, to) = (secs(window.from), secs(window.to));
             let query =
                 [("match[]", selector.as_str()), ("start", from.as_str()), ("end", to.as_str())];
             let body = match self.client.get(&["series"], &query) {
-                Err(AskError::TooLarge(_)) => return Err(api::TooManySeries.into()),
+                Err(AskError::TooLarge(_)) if halvings < LISTING_HALVINGS_MAX => {
+                    let middle = window.from + Span::from_millis(window.length().as_millis() / 2);
+                    left.push((Window { from: middle, ..window }, halvings + 1));
+                    left.push((Window { to: middle, ..window }, halvings + 1));
+                    continue;
+                }
                 other => other?,
             };
-            let all = api::series(&body).map_err(|error| self.client.not_understood(error))?;
-            directory.add(id, &all)?;
+            let mut all = api::series(&body).map_err(|error| self.client.not_understood(error))?;
+            if halvings > 0 {
+                // Most are there in more than one part.
+                all.retain(|labels| known.insert(labels.clone()));
+            }
+            take(&all)?;
         }
-        Ok(directory.settle())
+        Ok(())
     }
 
     fn versions(&self, fleet: &mut Fleet, sources: &[Source]) -> Result<(), PullError> {
         for pull in fleet.witnesses() {
             let Some(source) = sources.get(pull.source) else { continue };
             self.progress.show(&format!("asking when which version ran ({})", source.name));
-            let how = self.how(source, &pull, POINTS_MAX)?;
-            self.range(source, &pull, how, &mut |curves| {
-                fleet.learn(pull.source, &curves, how.step);
-                Ok(())
-            })?;
+            let read = self.how(source, &pull, POINTS_MAX).and_then(|how| {
+                self.range(source, &pull, how, &mut |curves| {
+                    fleet.learn(pull.source, &curves, how.step);
+                    Ok(())
+                })
+            });
+            unread(&source.name, read)?;
         }
         Ok(())
     }
@@ -127,7 +176,7 @@ impl Pull<'_> {
             return Err(PullError::TooMuch { series });
         }
         let mut gatherer = Gatherer::new(fleet, self.catalogue, self.window.from);
-        let mut unread = 0;
+        let mut missed = 0;
         for (done, pull) in pulls.iter().enumerate() {
             let Some(source) = sources.get(pull.source) else { continue };
             let (name, total) = (&source.name, pulls.len());
@@ -147,20 +196,10 @@ impl Pull<'_> {
             let read = how.and_then(|how| {
                 self.range(source, pull, how, &mut |curves| take(curves, how.step))
             });
-            match read {
-                Ok(()) => {}
-                // One metric less is a weaker verdict, and none is no verdict.
-                Err(PullError::Ask(
-                    AskError::TooLarge(why) | AskError::Refused { said: why, .. },
-                )) => {
-                    say(&format!("plimsoll: {name} was not read: {why}"));
-                    unread += 1;
-                }
-                Err(other) => return Err(other),
-            }
+            missed += usize::from(unread(name, read)?);
         }
-        if unread > 0 && unread == pulls.len() {
-            return Err(PullError::NothingAnswered { names: unread });
+        if missed > 0 && missed == pulls.len() {
+            return Err(PullError::NothingAnswered { names: missed });
         }
         Ok(gatherer.finish())
     }
@@ -194,7 +233,7 @@ impl Pull<'_> {
         while let Some(piece) = left.pop_front() {
             let matching = self.options.matching.as_deref();
             let selector = api::selector(&source.name, piece.matcher.as_ref(), matching);
-            let expression = api::expression(source, pull.metric, &selector, how);
+            let expression = api::expression(source, pull, &selector, how);
             match self.query(&expression, piece.window, how.step) {
                 Ok(curves) => take(curves)?,
                 Err(AskError::TooLarge(why)) => {
@@ -210,9 +249,9 @@ impl Pull<'_> {
         Ok(())
     }
 
-    fn query(&self, expression: &str, window: Window, step: Span) -> Result<Vec<Curve>, AskError> {
+    fn query(&self, expression: &str, window: Window, asked: Span) -> Result<Vec<Curve>, AskError> {
         let (start, end) = (secs(window.from), secs(window.to));
-        let step = step.as_secs_f64().to_string();
+        let step = asked.as_secs_f64().to_string();
         let query = [
             ("query", expression),
             ("start", start.as_str()),
@@ -220,12 +259,33 @@ impl Pull<'_> {
             ("step", step.as_str()),
         ];
         let body = self.client.get(&["query_range"], &query)?;
-        api::matrix(&body).map_err(|error| self.client.not_understood(error))
+        let Curves { curves, rejections } =
+            api::matrix(&body, window, asked).map_err(|error| self.client.not_understood(error))?;
+        self.refused.borrow_mut().merge(rejections);
+        Ok(curves)
     }
 
     fn ends(&self) -> (String, String) {
         (secs(self.window.from), secs(self.window.to))
     }
+}
+
+/// Whether one metric could not be read, which is said: one less is a weaker verdict, and none is no
+/// verdict. Anything else that went wrong ends the scan.
+fn unread(name: &str, read: Result<(), PullError>) -> Result<bool, PullError> {
+    match read {
+        Ok(()) => Ok(false),
+        Err(PullError::Ask(AskError::TooLarge(why) | AskError::Refused { said: why, .. })) => {
+            let (name, why) = (printable(name), printable(&why));
+            say(&format!("plimsoll: {name} was not read: {why}"));
+            Ok(true)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+const fn is_too_large(read: &Result<(), PullError>) -> bool {
+    matches!(read, Err(PullError::Ask(AskError::TooLarge(_))))
 }
 
 /// The services that begin as the missing one does come first: a name is mistyped at its end.
