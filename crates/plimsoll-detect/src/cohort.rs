@@ -223,6 +223,9 @@ pub(crate) struct Repeated {
 /// A first part of each run is its warm-up and says nothing.
 const WARM_SHARE: f64 = 0.25;
 
+/// Two runs that climb alike may be two warm-ups.
+pub(crate) const RUNS_MIN: usize = 3;
+
 pub(crate) fn repeated(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<Repeated> {
     let same = scene.earlier(run).filter(|other| other.life.version == run.life.version);
     let runs: Vec<Run<'_>> = std::iter::once(run).chain(same).copied().collect();
@@ -243,7 +246,7 @@ pub(crate) fn repeated(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<
     };
     let climbing = trends.iter().filter(|trend| climbs(trend)).count();
     let enough = samples as f64 >= limits::SAMPLES_ALONE.default;
-    if trends.len() < 3 || climbing * 4 < trends.len() * 3 || !enough || middle <= 0.0 {
+    if trends.len() < RUNS_MIN || climbing * 4 < trends.len() * 3 || !enough || middle <= 0.0 {
         return None;
     }
     let longest = trends.iter().copied().max_by_key(|trend| trend.samples)?;

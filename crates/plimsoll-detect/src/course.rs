@@ -8,9 +8,9 @@ use crate::envelope::{Block, coarser, falls_back, floor, span};
 use crate::fit::least_squares;
 use crate::ladder::{Rung, limit_of};
 use crate::remainder::{COMPARED, Remainder, points};
-use crate::rivals::Story;
+use crate::rivals::{Compared, Story};
 use crate::scene::{Run, Scene};
-use crate::season::repeats;
+use crate::season::{Period, repeats};
 use crate::thresholds as limits;
 use crate::trend::{Point, Shape, Trend, hinge, pace_of, trend};
 
@@ -68,6 +68,11 @@ pub(crate) struct Study {
     pub(crate) repeats: bool,
     /// Where a few jumps make most of its rise: the place of the first, as a share of the time.
     pub(crate) stepped: Option<f64>,
+    /// The share of its span that jumps make.
+    pub(crate) jumped: f64,
+    /// The other series that were asked whether they tell it, and the period that does so best.
+    pub(crate) heard: Vec<(Metric, Story, Compared)>,
+    pub(crate) period: Option<Period>,
     /// More than half of the time it stands near its lowest value.
     pub(crate) mostly_low: bool,
     /// The largest fall at the finest scale.
@@ -95,6 +100,9 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
         seasonal: false,
         repeats: false,
         stepped: None,
+        jumped: 0.0,
+        heard: Vec::new(),
+        period: None,
         mostly_low: false,
         swing: falls_back(blocks),
         points: Vec::new(),
@@ -108,7 +116,8 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
     study.seasonal = rest.seasonal && named;
     study.repeats = named && repeats(&coarser(blocks, 2 * COMPARED));
     study.mostly_low = mostly_low(blocks);
-    study.stepped = stepped(&floor(blocks));
+    (study.jumped, study.stepped) = stepped(&floor(blocks)).unwrap_or_default();
+    (study.heard, study.period) = (rest.heard, rest.period);
     study.points = points(&floor(&rest.free), rest.load.as_deref(), blocks);
     if let Some(course) = rest.course {
         study.course = course;
@@ -125,9 +134,10 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
 /// A jump between neighbours that makes this share of the whole span is a step.
 const STEP_SHARE: f64 = 0.25;
 /// And steps that together make this share are the whole story.
-const STEPS_SHARE: f64 = 0.6;
+pub(crate) const STEPS_SHARE: f64 = 0.6;
 
-fn stepped(floor: &[Block]) -> Option<f64> {
+/// The share that jumps make, and where the first one is if they are the whole story.
+fn stepped(floor: &[Block]) -> Option<(f64, Option<f64>)> {
     let (first, last) = (floor.first()?.at, floor.last()?.at);
     let span = span(floor);
     let (mut jumped, mut begin, mut next) = (0.0, None, 0);
@@ -145,7 +155,9 @@ fn stepped(floor: &[Block]) -> Option<f64> {
     }
     // A line of twelve points rises by a sixth of its span between neighbours of neighbours.
     let steps = jumped >= STEPS_SHARE * span && floor.len() >= 12;
-    begin.filter(|_| steps && left_by_levels(floor, &jumps) <= LEVELS_LEFT * left_by_line(floor))
+    let levels = steps && left_by_levels(floor, &jumps) <= LEVELS_LEFT * left_by_line(floor);
+    let share = jumped / span.max(f64::MIN_POSITIVE);
+    Some((share, begin.filter(|_| levels)))
 }
 
 /// Levels between steps must leave so little of what a line leaves, or noise has drawn the steps.

@@ -68,13 +68,17 @@ pub(crate) fn is_urgent(trend: &Trend, study: &Study) -> bool {
 /// Whether it was seen for long enough, measured by the time that is left to act: until the limit,
 /// or until the level has doubled where no limit is known or, as with handles, often set too high.
 pub(crate) fn is_seen_for_long(trend: &Trend, study: &Study) -> bool {
+    trend.to - trend.from >= limits::WAIT_SHARE.default * time_left(trend, study)
+}
+
+/// Hours that are left to act.
+pub(crate) fn time_left(trend: &Trend, study: &Study) -> f64 {
     let limited = runway(trend, study.level, study.limit);
     let doubled = doubling(trend, study.level);
-    let left = match study.rung.metric.unit() {
+    match study.rung.metric.unit() {
         Unit::Count => limited.unwrap_or(doubled).min(doubled),
         Unit::Bytes | Unit::Seconds | Unit::PerSecond => limited.unwrap_or(doubled),
-    };
-    trend.to - trend.from >= limits::WAIT_SHARE.default * left
+    }
 }
 
 /// Hours until the level has doubled.

@@ -91,16 +91,10 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
     if !is_in_sight(&trend, study) {
         return (Verdict::Steady, Why::OutOfSight);
     }
-    let (need, surprise) = match beside {
-        Control::SameAndRested(claim) => {
-            return (Verdict::Steady, Why::AsItsControl(claim.clone()));
-        }
-        Control::Equal(_, _) => (limits::SAMPLES_CONTROLLED, limits::SURPRISE_CONTROLLED),
-        Control::Beside(_) => (limits::SAMPLES_BESIDE, limits::SURPRISE_MIN),
-        // Two runs that climb alike are one growth, interrupted.
-        Control::SameEverSince(_) => (limits::SAMPLES_CONTROLLED, limits::SURPRISE_MIN),
-        Control::Nothing => (limits::SAMPLES_ALONE, limits::SURPRISE_MIN),
-    };
+    if let Control::SameAndRested(claim) = beside {
+        return (Verdict::Steady, Why::AsItsControl(claim.clone()));
+    }
+    let (need, surprise) = needs(beside);
     if (trend.samples as f64) < need.default {
         return (
             Verdict::Undecided,
@@ -129,6 +123,19 @@ fn growing(scene: &Scene<'_>, run: &Run<'_>, study: &Study, beside: &Control) ->
         return (Verdict::Suspect, Why::NoCollectionSeen);
     }
     (Verdict::Leaking, Why::Grows)
+}
+
+/// How long a growth must have been seen, and how far from a wander, by what stands beside it.
+pub(crate) const fn needs(beside: &Control) -> (Threshold, Threshold) {
+    match beside {
+        Control::Equal(_, _) => (limits::SAMPLES_CONTROLLED, limits::SURPRISE_CONTROLLED),
+        Control::Beside(_) => (limits::SAMPLES_BESIDE, limits::SURPRISE_MIN),
+        // Two runs that climb alike are one growth, interrupted.
+        Control::SameEverSince(_) => (limits::SAMPLES_CONTROLLED, limits::SURPRISE_MIN),
+        Control::Nothing | Control::SameAndRested(_) => {
+            (limits::SAMPLES_ALONE, limits::SURPRISE_MIN)
+        }
+    }
 }
 
 /// Whether load reached so much more meanwhile that a level which only follows it would have risen
@@ -188,10 +195,16 @@ fn ready_at(
     need: &Threshold,
 ) -> Option<Timestamp> {
     let step = run.step_of(study.rung.metric);
-    let have = match study.began {
-        Began::WithRun => study.samples,
-        Began::Within | Began::AtChange(_) => study.trend.map_or(0, |trend| trend.samples),
-    };
-    let missing = (need.default - have as f64).max(1.0);
+    let missing = (need.default - counted(study) as f64).max(1.0);
     (step > 0.0).then(|| scene.now + Span::from_secs_f64(missing * step * 3600.0))
+}
+
+/// Samples that count towards a need: a growth counts from where it begins.
+pub(crate) fn counted(study: &Study) -> usize {
+    match (study.course, study.began) {
+        (Course::Growing, _) | (_, Began::Within | Began::AtChange(_)) => {
+            study.trend.map_or(0, |trend| trend.samples)
+        }
+        (_, Began::WithRun) => study.samples,
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Finding<'a> {
     pub(crate) cause: Cause,
     pub(crate) why: Why,
     pub(crate) onset: Option<Onset>,
+    pub(crate) beside: Control,
     pub(crate) repeated: Option<Repeated>,
     pub(crate) evidence: Vec<Evidence>,
 }
@@ -203,6 +204,7 @@ fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Finding<'a> {
         study,
         verdict,
         why,
+        beside,
         repeated,
         evidence,
     };

@@ -66,15 +66,23 @@ pub(crate) struct Ladder {
 }
 
 pub(crate) fn ladder(life: &Life, since: Timestamp) -> Ladder {
-    let speaks = |rung: &&Rung| {
-        let last = life.series(rung.metric).and_then(|series| series.last());
-        last.is_some_and(|sample| sample.at >= since)
-    };
+    let speaks = |rung: &&Rung| speaks(life, rung, since);
     Ladder {
         live: LIVE.iter().find(speaks).copied(),
         footprint: FOOTPRINT.iter().find(speaks).copied(),
         held: HELD.iter().filter(speaks).copied().collect(),
     }
+}
+
+/// Every rung that is still measured at `since`, whether it would be asked or not.
+pub(crate) fn measured(life: &Life, since: Timestamp) -> Vec<Rung> {
+    let all = LIVE.iter().chain(&FOOTPRINT).chain(&HELD);
+    all.filter(|rung| speaks(life, rung, since)).copied().collect()
+}
+
+fn speaks(life: &Life, rung: &Rung, since: Timestamp) -> bool {
+    let last = life.series(rung.metric).and_then(|series| series.last());
+    last.is_some_and(|sample| sample.at >= since)
 }
 
 /// Limits beyond this are ways of saying "none": the kernel prints 2^63, cgroups a page less.

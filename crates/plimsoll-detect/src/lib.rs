@@ -13,7 +13,8 @@
 //! 6. `cohort`: replicas and previous versions at equal uptime agree or do not;
 //! 7. `attribution` and `forecast`: since which change, until when;
 //! 8. `judge` leads a series through the `gates`, the `evidence` and the naming of the `cause`;
-//!    `report` chooses who speaks, and says it in words.
+//!    `report` chooses who speaks, and says it in words;
+//! 9. [`explain`] tells all of that to a person, and judges nothing.
 //!
 //! Every number that decides is declared in [`thresholds`].
 
@@ -24,6 +25,7 @@ mod course;
 mod curves;
 mod envelope;
 mod evidence;
+mod explain;
 mod fit;
 mod forecast;
 mod gates;
@@ -37,6 +39,10 @@ mod season;
 pub mod thresholds;
 mod trend;
 
+pub use explain::{
+    Explanation, Fits, Line, Mark, OtherSeries, Picture, Rival, RivalName, Score, Speaker,
+    Standing, explain,
+};
 use plimsoll_model::{Assessment, ServiceHistory, Timestamp};
 
 /// Assesses one service at one moment, from the outlines of its series. A history is as of `now`:

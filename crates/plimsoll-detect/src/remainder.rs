@@ -6,9 +6,9 @@ use plimsoll_model::Metric;
 
 use crate::course::Course;
 use crate::envelope::{Block, along, coarser, floor, span, without_teeth};
-use crate::rivals::{DRIVERS, Relation, Story, relation};
+use crate::rivals::{Compared, DRIVERS, Relation, Story, compared};
 use crate::scene::{Run, Scene};
-use crate::season::season;
+use crate::season::{Period, period};
 use crate::trend::Point;
 
 /// Blocks on which another series is compared with this one.
@@ -24,6 +24,9 @@ pub(crate) struct Remainder {
     pub(crate) moved_by: Option<(Metric, Story)>,
     pub(crate) seasonal: bool,
     pub(crate) course: Option<Course>,
+    /// Every series that was heard, with what came of it.
+    pub(crate) heard: Vec<(Metric, Story, Compared)>,
+    pub(crate) period: Option<Period>,
 }
 
 impl Remainder {
@@ -34,6 +37,8 @@ impl Remainder {
             moved_by: None,
             seasonal: false,
             course: None,
+            heard: Vec::new(),
+            period: None,
         };
         if span(blocks) < material {
             return found;
@@ -47,7 +52,9 @@ impl Remainder {
                 found.load = Some(driver.clone());
             }
             let beside = along(&coarse, outline, scene.origin);
-            found.weigh((metric, story), relation(&coarse, &beside), (&driver, material));
+            let Some(said) = compared(&coarse, &beside) else { continue };
+            found.heard.push((metric, story, said));
+            found.weigh((metric, story), said.relation, (&driver, material));
             if matches!(found.course, Some(Course::Follows(_))) {
                 return found;
             }
@@ -55,10 +62,10 @@ impl Remainder {
         // Garbage folds into false seasons, so a season is sought in the floor where there is one.
         let envelope = floor(blocks);
         let sought = if without_teeth(&envelope) { &envelope } else { &coarse };
-        if found.moved_by.is_none()
-            && sought.len() >= SEASON_BLOCKS
-            && let Some(part) = season(sought, blocks)
-        {
+        if found.moved_by.is_none() && sought.len() >= SEASON_BLOCKS {
+            found.period = period(sought);
+        }
+        if let Some(part) = found.period.and_then(|period| period.part(blocks)) {
             found.take(&part);
             found.seasonal = true;
         }

@@ -58,7 +58,7 @@ pub(crate) fn report(scene: &Scene<'_>, findings: Vec<Finding<'_>>) -> Assessmen
 
 /// The gravest finding; of several, what is held before memory (a handle names its culprit, memory
 /// does not), then the surest.
-fn speaker<'a, 'b>(findings: &'b [Finding<'a>]) -> Option<&'b Finding<'a>> {
+pub(crate) fn speaker<'a, 'b>(findings: &'b [Finding<'a>]) -> Option<&'b Finding<'a>> {
     let steady = findings.iter().filter(|found| found.verdict == Verdict::Steady).count();
     let rank = |found: &Finding<'_>| match found.verdict {
         Verdict::Leaking => 4,
@@ -135,7 +135,7 @@ fn nothing_to_see(scene: &Scene<'_>) -> Assessment {
     }
 }
 
-fn reason(
+pub(crate) fn reason(
     scene: &Scene<'_>,
     found: &Finding<'_>,
     instances: &[InstanceName],
@@ -197,7 +197,7 @@ fn reason(
     }
 }
 
-fn told(story: Story) -> &'static str {
+pub(crate) fn told(story: Story) -> &'static str {
     match story {
         Story::Load => "load",
         Story::Backlog => "a backlog of work",
@@ -205,7 +205,7 @@ fn told(story: Story) -> &'static str {
     }
 }
 
-fn quantity(unit: Unit, value: f64) -> String {
+pub(crate) fn quantity(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Bytes => plimsoll_model::Bytes(value.max(0.0) as u64).to_string(),
         Unit::Count | Unit::Seconds | Unit::PerSecond => format!("{value:.0}"),

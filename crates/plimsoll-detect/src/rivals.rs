@@ -43,9 +43,31 @@ pub(crate) enum Relation {
     CannotTell,
 }
 
-/// Compares the level with a driver of the same blocks.
-pub(crate) fn relation(blocks: &[Block], driver: &[f64]) -> Relation {
-    let Some(fits) = Fits::of(blocks, driver) else { return Relation::Apart };
+/// A relation, and the measures that it hangs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compared {
+    pub(crate) relation: Relation,
+    /// How much better the driver tells the level than a line does, as a difference of
+    /// log-likelihood.
+    pub(crate) margin: f64,
+    /// What is left of the trend beside the driver, as a share of it.
+    pub(crate) trend_left: f64,
+}
+
+/// Compares the level with a driver of the same blocks. None where a fit has no solution.
+pub(crate) fn compared(blocks: &[Block], driver: &[f64]) -> Option<Compared> {
+    let fits = Fits::of(blocks, driver)?;
+    let exact = (0.01 * fits.span).powi(2);
+    let [_, alone] = fits.line.coefficients;
+    let [_, left, _] = fits.joint.coefficients;
+    Some(Compared {
+        relation: relation(blocks, driver, &fits),
+        margin: fits.driver.margin_over(fits.line.errors, exact),
+        trend_left: left.abs() / alone.abs().max(f64::MIN_POSITIVE),
+    })
+}
+
+fn relation(blocks: &[Block], driver: &[f64], fits: &Fits) -> Relation {
     let exact = (0.01 * fits.span).powi(2);
     let [_, trend_alone] = fits.line.coefficients;
     let [_, trend_left, _] = fits.joint.coefficients;
@@ -59,7 +81,7 @@ pub(crate) fn relation(blocks: &[Block], driver: &[f64]) -> Relation {
     if possible && driver_wins >= limits::MARGIN.default && gone {
         return Relation::Follows { per_unit };
     }
-    let (shape_errors, beside) = shape_and_driver(blocks, driver, &fits);
+    let (shape_errors, beside) = shape_and_driver(blocks, driver, fits);
     let [_, _, joint_per_unit] = beside.coefficients;
     if beside.margin_over(shape_errors, exact) >= limits::MARGIN.default && joint_per_unit > 0.0 {
         return Relation::Beside { per_unit: joint_per_unit };
@@ -172,7 +194,7 @@ mod tests {
     fn check(level: impl Fn(f64) -> f64, driver: impl Fn(f64) -> f64) -> Relation {
         let blocks = blocks(level);
         let driver: Vec<f64> = blocks.iter().map(|block| driver(block.at)).collect();
-        relation(&blocks, &driver)
+        compared(&blocks, &driver).map_or(Relation::Apart, |compared| compared.relation)
     }
 
     #[test]

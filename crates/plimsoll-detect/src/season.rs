@@ -5,11 +5,24 @@
 use crate::envelope::{Block, falls_back, span};
 use crate::fit::least_squares;
 
-/// The part of every block that comes and goes with the time of day, or with any other period that
-/// was seen at least twice. None when nothing does.
+/// The period that tells a level best: the time of day, or any other that was seen at least twice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Period {
+    pub(crate) hours: f64,
+    /// What it leaves of what a line leaves, and how little that must be.
+    pub(crate) left: f64,
+    pub(crate) left_max: f64,
+    comes_again: bool,
+    first: f64,
+    whole: f64,
+    cycles: f64,
+    coefficients: [f64; 6],
+}
+
+/// The best period. None where a shape cannot be seen.
 ///
 /// Two harmonics are enough for the shape of a day; more would start to follow noise.
-pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
+pub(crate) fn period(coarse: &[Block]) -> Option<Period> {
     let (first, last) = (coarse.first()?.at, coarse.last()?.at);
     let hours = last - first;
     let place = |block: &Block| (block.at - first) / hours;
@@ -32,16 +45,37 @@ pub(crate) fn season(coarse: &[Block], fine: &[Block]) -> Option<Vec<f64>> {
     let falls = falls_back(coarse) > 0.2 * span(coarse);
     let again = if falls { AGAIN_LEFT } else { AGAIN_LEFT_RISING };
     let comes_again = folded(&level, cycles) <= again * line.errors;
-    if best.errors > SEASON_LEFT * line.errors || !comes_again {
-        return None;
+    Some(Period {
+        hours: hours / cycles,
+        left: best.errors / line.errors.max(f64::MIN_POSITIVE),
+        left_max: SEASON_LEFT,
+        comes_again,
+        first,
+        whole: hours,
+        cycles,
+        coefficients: best.coefficients,
+    })
+}
+
+impl Period {
+    pub(crate) fn is_seen(&self) -> bool {
+        self.left <= self.left_max && self.comes_again
     }
-    let [_, _, a, b, c, d] = best.coefficients;
-    let part = |block: &Block| {
-        let turned = (std::f64::consts::TAU * cycles * place(block)).sin_cos();
-        let [_, _, sin, cos, sin2, cos2] = harmonics(place(block), turned);
-        a * sin + b * cos + c * sin2 + d * cos2
-    };
-    Some(fine.iter().map(part).collect())
+
+    /// The part of every block that comes and goes with it. None when nothing does.
+    pub(crate) fn part(&self, fine: &[Block]) -> Option<Vec<f64>> {
+        if !self.is_seen() {
+            return None;
+        }
+        let [_, _, a, b, c, d] = self.coefficients;
+        let part = |block: &Block| {
+            let place = (block.at - self.first) / self.whole;
+            let turned = (std::f64::consts::TAU * self.cycles * place).sin_cos();
+            let [_, _, sin, cos, sin2, cos2] = harmonics(place, turned);
+            a * sin + b * cos + c * sin2 + d * cos2
+        };
+        Some(fine.iter().map(part).collect())
+    }
 }
 
 /// Periods that are tried: from two to two dozen cycles, in halves of a cycle.
@@ -134,11 +168,12 @@ mod tests {
     #[test]
     fn a_period_seen_several_times_is_taken_out() {
         let level = blocks(|at| 50.0 + 4.0 * wave(at) + 30.0 * at);
-        let season = season(&level, &level).unwrap();
+        let season = period(&level).and_then(|period| period.part(&level)).unwrap();
         let rest: Vec<_> =
             level.iter().zip(&season).map(|(b, s)| Block { value: b.value - s, ..*b }).collect();
         let before = falls_back(&level);
         assert!(falls_back(&rest) < 0.4 * before);
-        assert!(super::season(&blocks(|at| 80.0 * at), &level).is_none());
+        let ramp = blocks(|at| 80.0 * at);
+        assert!(period(&ramp).and_then(|period| period.part(&level)).is_none());
     }
 }

@@ -47,6 +47,9 @@ pub(crate) struct Trend {
     /// Growth of the last quarter over that of the whole.
     pub(crate) late: f64,
     pub(crate) shape: Shape,
+    /// How much better a curve that comes to rest tells it than the line does, as a difference of
+    /// log-likelihood.
+    pub(crate) rests: Option<f64>,
 }
 
 /// The trend of a stretch. None below eight points: fewer show no course.
@@ -174,9 +177,8 @@ fn describe(axes: &Axes, points: &[Point]) -> Option<Trend> {
     let rise = axis.line.coefficients[1];
     let slope = |from: f64, to: f64| slope_within(axis, from, to);
     let (increment, error) = increments(axis);
-    let slowing = axes
-        .resting()
-        .is_some_and(|fit| fit.margin_over(axis.line.errors, axis.exact) >= limits::MARGIN.default);
+    let rests = axes.resting().map(|fit| fit.margin_over(axis.line.errors, axis.exact));
+    let slowing = rests.is_some_and(|margin| margin >= limits::MARGIN.default);
     let (early, recent) = (slope(0.0, 0.5), slope(0.5, 1.0));
     Some(Trend {
         from: first.at,
@@ -192,6 +194,7 @@ fn describe(axes: &Axes, points: &[Point]) -> Option<Trend> {
         pace: if early > 0.0 { recent / early } else { f64::from(u8::from(recent > 0.0)) * 9.0 },
         late: slope(0.75, 1.0) / rise.abs().max(f64::MIN_POSITIVE),
         shape: if slowing { Shape::Slowing } else { Shape::Line },
+        rests,
     })
 }
 

@@ -21,6 +21,7 @@ pub mod corpus;
 pub mod diagnosis;
 pub mod digest;
 pub mod event;
+pub mod explain;
 pub mod fleet;
 pub mod incident;
 pub mod journal;

@@ -3,6 +3,8 @@
 //! Reads, asks the detector for every service, prints. The judgement is `plimsoll-detect`'s, the
 //! form of the answer `plimsoll-wire`'s.
 
+mod chart;
+mod explain;
 mod prometheus;
 mod read;
 mod report;
@@ -32,6 +34,7 @@ suspect, or there are no samples; 0 everything is steady; 2 the input cannot be 
 Examples:
   plimsoll scan --telemetry telemetry.csv --events events.jsonl
   plimsoll scan --telemetry - --service orders --format json < telemetry.csv
+  plimsoll scan --telemetry telemetry.csv --explain orders
   plimsoll scan --prometheus http://127.0.0.1:9090 --since 7d
   plimsoll scan --prometheus http://127.0.0.1:9090 --match 'namespace=\"shop\"' --format json";
 
@@ -55,8 +58,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
     /// Only this service; may be repeated.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "explain")]
     service: Vec<ServiceName>,
+    /// Why the verdict on this service is what it is, and what would change it.
+    #[arg(long, value_name = "SERVICE")]
+    explain: Option<ServiceName>,
+}
+
+impl Args {
+    /// The services that were asked for; none means all.
+    fn chosen(&self) -> Vec<ServiceName> {
+        self.explain.iter().chain(&self.service).cloned().collect()
+    }
 }
 
 pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
@@ -64,6 +77,9 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     let progress = Progress::new();
     let input = read::read(args, now, &progress)?;
     let at = args.at.or_else(|| input.telemetry.newest()).unwrap_or(now);
+    if args.explain.is_some() {
+        return explain::run(input, at, progress, format);
+    }
     let (assessments, inputs) = assess(input, at, &progress);
     drop(progress);
     match format {

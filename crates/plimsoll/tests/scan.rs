@@ -6,6 +6,8 @@
 
 #[path = "scan/bad_input.rs"]
 mod bad_input;
+#[path = "scan/explain.rs"]
+mod explain;
 #[path = "scan/families.rs"]
 mod families;
 #[path = "scan/files.rs"]

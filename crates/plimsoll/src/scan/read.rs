@@ -143,7 +143,7 @@ fn read_telemetry(
         return Err(ScanError::Parquet(path));
     }
     let input = open(&path).map_err(opening(&path))?;
-    let chosen: BTreeSet<&ServiceName> = args.service.iter().collect();
+    let chosen: BTreeSet<ServiceName> = args.chosen().into_iter().collect();
     let mut others = BTreeSet::new();
     let mut telemetry = Telemetry::default();
     let mut rows = 0_u64;
@@ -162,7 +162,7 @@ fn read_telemetry(
     if telemetry.gathered() > SAMPLES_MAX {
         return Err(ScanError::TooManySamples { found: telemetry.gathered() });
     }
-    check_chosen(&args.service, &telemetry, others)?;
+    check_chosen(&args.chosen(), &telemetry, others)?;
     Ok((telemetry, summary.rejections))
 }
 
@@ -176,9 +176,9 @@ fn read_server(
 ) -> Result<(Telemetry, Rejections), ScanError> {
     let to = args.at.unwrap_or(now);
     let Pulled { telemetry, changes: found, rejections, others } =
-        prometheus::read(&args.prometheus, &args.service, catalogue, to, progress)
+        prometheus::read(&args.prometheus, &args.chosen(), catalogue, to, progress)
             .map_err(ScanError::Server)?;
-    check_chosen(&args.service, &telemetry, others)?;
+    check_chosen(&args.chosen(), &telemetry, others)?;
     add_untold(changes, found);
     Ok((telemetry, rejections))
 }
