@@ -3,6 +3,7 @@
 //! Beside the product, which never needs it. The form is described in `docs/formats/corpus.md`.
 
 mod adapt;
+mod fleet;
 mod generate;
 mod write;
 
@@ -38,6 +39,17 @@ enum What {
         #[arg(long)]
         family: Vec<String>,
     },
+    /// Draws a fleet as one Parquet file, for measuring `plimsoll scan`.
+    Fleet {
+        /// The file to write; must not exist.
+        file: PathBuf,
+        /// Series, 20 of each service.
+        #[arg(long, default_value_t = 100_000)]
+        series: usize,
+        /// Samples of each series, 5 minutes apart.
+        #[arg(long, default_value_t = 2_000)]
+        samples: usize,
+    },
     /// Turns public data sets into corpora, one folder each.
     Adapt {
         /// The folder that holds the data sets.
@@ -51,15 +63,22 @@ fn main() -> ExitCode {
     match Args::parse().what {
         What::Generate { folder, cases, seed, half, family } => {
             let wanted = generate::Wanted { cases, seed, half, families: family };
-            match generate::generate(&folder, &wanted) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("error: {}", describe(&error));
-                    ExitCode::FAILURE
-                }
-            }
+            end(generate::generate(&folder, &wanted))
+        }
+        What::Fleet { file, series, samples } => {
+            end(fleet::fleet(&file, fleet::Size { series, samples }))
         }
         What::Adapt { data, folder } => adapt::command(&data, &folder),
+    }
+}
+
+fn end<E: Error>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", describe(&error));
+            ExitCode::FAILURE
+        }
     }
 }
 

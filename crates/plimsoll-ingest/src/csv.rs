@@ -10,12 +10,12 @@ use std::io::{self, BufRead};
 use csv_core::ReadRecordResult;
 use plimsoll_model::{Reading, Timestamp};
 
-use crate::catalogue::{Catalogue, Resolution, Resolved};
+use crate::catalogue::Catalogue;
 use crate::lines::{Line, Lines};
+use crate::metric_name;
 use crate::moment;
 use crate::names::Names;
 use crate::rejection::{Reason, Rejection, Rejections};
-use crate::source_name;
 
 /// Longest line that is read, in bytes. Six columns of at most 256 bytes and labels fit many
 /// times; a file without line ends must not fill memory.
@@ -132,25 +132,12 @@ impl Rows<'_> {
         let service = self.names.service(fields.get(columns.service)?)?;
         let version = self.names.version(fields.get(columns.version)?)?;
         let instance = self.names.instance(fields.get(columns.instance)?)?;
-        let resolved = resolve(self.catalogue, fields.get(columns.metric)?)?;
+        let resolved = metric_name::resolve(self.catalogue, fields.get(columns.metric)?)?;
         let given = number(fields.get(columns.value)?)?;
         let Some(resolved) = resolved else { return Ok(None) };
         let value = resolved.value(given, at, 1.0)?;
         let metric = resolved.metric;
         Ok(value.map(|value| Reading { at, service, version, instance, metric, value }))
-    }
-}
-
-fn resolve<'a>(catalogue: &'a Catalogue, text: &str) -> Result<Option<Resolved<'a>>, Rejection> {
-    let source = source_name::parse(text)?;
-    let refuse = |reason| Err(Rejection::new(reason, text));
-    match catalogue.resolve(source.name, &source.labels) {
-        // Lines come in any order, so it is never known when the last part has been seen.
-        Resolution::Resolved(resolved) if resolved.part => refuse(Reason::PartOfTotal),
-        Resolution::Resolved(resolved) => Ok(Some(resolved)),
-        Resolution::Ignored => Ok(None),
-        Resolution::NeedsAttributes => refuse(Reason::NeedsAttributes),
-        Resolution::Unknown => Err(Rejection::new(Reason::UnknownMetric, source.name)),
     }
 }
 

@@ -1,16 +1,19 @@
 //! Foreign bytes in, canonical readings, changes and spans out; or a refusal that says why.
 //!
 //! Not here: sockets, files, storage, judgement. Everything is a function over bytes or a reader,
-//! or a small bounded state that is stepped with `now`. The server and `plimsoll scan` use it.
+//! or a small bounded state that is stepped with `now`; only Parquet, whose directory stands at its
+//! end, is read from an open file. The server and `plimsoll scan` use it.
 
 pub mod admission;
 pub mod catalogue;
 pub mod csv;
 pub mod events;
 mod lines;
+mod metric_name;
 mod moment;
 mod names;
 pub mod otlp;
+pub mod parquet;
 pub mod prometheus;
 mod rejection;
 mod source_name;

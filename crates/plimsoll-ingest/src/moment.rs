@@ -38,6 +38,13 @@ pub(crate) fn from_unix_secs(secs: f64) -> Result<Timestamp, Rejection> {
     Err(Rejection::new(Reason::UnreadableTime, &format!("{secs:e} seconds{hint}")))
 }
 
+pub(crate) fn from_unix_millis(millis: i64) -> Result<Timestamp, Rejection> {
+    if millis >= 0 && (millis as f64) < UNIX_SECS_MAX * 1000.0 {
+        return Ok(Timestamp::from_millis(millis));
+    }
+    Err(Rejection::new(Reason::UnreadableTime, &format!("{millis} milliseconds")))
+}
+
 /// None for zero, which senders write when they do not know.
 pub(crate) fn from_unix_nanos(nanos: u64) -> Option<Timestamp> {
     let millis = i64::try_from(nanos / 1_000_000).ok()?;

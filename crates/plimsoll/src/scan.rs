@@ -5,20 +5,24 @@
 
 mod chart;
 mod explain;
+mod judge;
+mod passes;
 mod prometheus;
 mod read;
 mod report;
+mod source;
+mod supply;
 pub(crate) mod telemetry;
 
 use std::path::PathBuf;
 
 use clap::ArgGroup;
-use plimsoll_model::{Assessment, SeriesLimit, ServiceName, Timestamp, Verdict};
+use plimsoll_model::{Assessment, ServiceHistory, ServiceName, Timestamp, Verdict};
 use plimsoll_wire::scan::{ScanInputs, ScanReport};
 
 use self::read::Input;
-pub(crate) use self::read::{moment, open};
-use self::telemetry::Telemetry;
+pub(crate) use self::read::moment;
+pub(crate) use self::source::open;
 use crate::clock;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, print, print_json, say};
@@ -43,7 +47,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("source").required(true).args(["telemetry", "prometheus"]))]
 pub(crate) struct Args {
-    /// Samples as CSV with a header; `-` reads standard input.
+    /// Samples as Parquet, or as CSV with a header; `-` reads CSV from standard input.
     #[arg(long, value_name = "FILE")]
     telemetry: Option<PathBuf>,
     #[command(flatten)]
@@ -80,7 +84,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     if args.explain.is_some() {
         return explain::run(input, at, progress, format);
     }
-    let (assessments, inputs) = assess(input, at, &progress);
+    let (assessments, inputs) = assess(input, at, &progress)?;
     drop(progress);
     match format {
         Format::Json => print_json(&ScanReport::new(at, &assessments, inputs))?,
@@ -89,22 +93,23 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     Ok(exit_of(&assessments))
 }
 
-fn assess(input: Input, at: Timestamp, progress: &Progress) -> (Vec<Assessment>, ScanInputs) {
+fn assess(
+    input: Input,
+    at: Timestamp,
+    progress: &Progress,
+) -> Result<(Vec<Assessment>, ScanInputs), Failure> {
     let Input { telemetry, changes, rejected } = input;
-    let span = telemetry.oldest().zip(telemetry.newest());
-    let total = telemetry.services();
-    let (mut series, mut samples) = (0, 0);
-    let mut assessments = Vec::new();
-    for service in Telemetry::histories(telemetry, changes, SeriesLimit::OUTLINES) {
-        progress.show(&format!("assessing {} of {total} services", assessments.len() + 1));
-        series += service.series;
-        samples += service.samples;
-        assessments.push(plimsoll_detect::assess(&service.history, at));
-    }
+    let ask = |history: &ServiceHistory| plimsoll_detect::assess(history, at);
+    let judged = telemetry.judge(changes, at, progress, &ask).map_err(Failure::bad_input)?;
+    let series = judged.iter().map(|one| one.series).sum();
+    let samples = judged.iter().map(|one| one.samples).sum();
+    let from = judged.iter().filter_map(|one| one.span).map(|(from, _)| from).min();
+    let to = judged.iter().filter_map(|one| one.span).map(|(_, to)| to).max();
+    let assessments: Vec<_> = judged.into_iter().map(|one| one.verdict).collect();
     if assessments.is_empty() {
         say("plimsoll: the telemetry holds no samples, so nothing can be said of any service");
     }
-    (assessments, ScanInputs::new(series, samples, rejected, span))
+    Ok((assessments, ScanInputs::new(series, samples, rejected, from.zip(to))))
 }
 
 fn exit_of(assessments: &[Assessment]) -> Exit {

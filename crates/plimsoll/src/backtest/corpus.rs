@@ -18,7 +18,7 @@ use plimsoll_wire::corpus::{CorpusManifest, FORMAT, HalfWord, LabelWord, TruthSh
 
 use crate::exit::Failure;
 use crate::output::Progress;
-use crate::scan::telemetry::{SAMPLES_MAX, Telemetry};
+use crate::scan::telemetry::{SAMPLES_MAX, Telemetry, by_service};
 use crate::scan::{moment, open};
 
 /// Cases that a corpus may have: their truths are held in memory.
@@ -144,7 +144,8 @@ impl Corpus {
             let truth = self.truths.get(&history.service)?.clone();
             Some(Case { history, truth })
         };
-        let histories = Telemetry::histories(telemetry, changes, SeriesLimit::NONE);
+        let parts = telemetry.parts(&by_service(changes));
+        let histories = parts.into_iter().map(|part| part.gather(SeriesLimit::NONE, None));
         histories.filter_map(|found| case(found.history)).collect()
     }
 

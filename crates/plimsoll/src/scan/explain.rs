@@ -5,7 +5,7 @@
 use plimsoll_detect::{
     Explanation, Fits, OtherSeries, Picture, Rival, Score, Speaker, Standing, explain,
 };
-use plimsoll_model::{InstanceName, SeriesLimit, Timestamp, Verdict};
+use plimsoll_model::{InstanceName, ServiceHistory, Timestamp, Verdict};
 use plimsoll_wire::explain::{
     ExplainMark, ExplainOther, ExplainPicture, ExplainPoint, ExplainReport, ExplainRival,
     ExplainScore, ExplainSpeaker, ExplainTrend, FitsWord,
@@ -14,8 +14,8 @@ use plimsoll_wire::format_time;
 use plimsoll_wire::scan::ScanInputs;
 
 use super::chart::{chart, quantity};
+use super::judge::Judged;
 use super::read::Input;
-use super::telemetry::Telemetry;
 use super::{exit_of, report};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, narrow_table, print, print_json, say, wrap};
@@ -27,15 +27,16 @@ pub(super) fn run(
     format: Format,
 ) -> Result<Exit, Failure> {
     let Input { telemetry, changes, rejected } = input;
-    let span = telemetry.oldest().zip(telemetry.newest());
-    let mut services = Telemetry::histories(telemetry, changes, SeriesLimit::OUTLINES);
-    let Some(service) = services.next() else {
+    progress.show("explaining");
+    let ask = |history: &ServiceHistory| explain(history, at);
+    let judged = telemetry.judge(changes, at, &progress, &ask).map_err(Failure::bad_input)?;
+    let Some(Judged { verdict: explanation, series, samples, span, .. }) =
+        judged.into_iter().next()
+    else {
         say("plimsoll: the telemetry holds no samples, so there is nothing to explain");
         return Ok(Exit::CannotTell);
     };
-    progress.show("explaining");
-    let explanation = explain(&service.history, at);
-    let inputs = ScanInputs::new(service.series, service.samples, rejected, span);
+    let inputs = ScanInputs::new(series, samples, rejected, span);
     drop(progress);
     match format {
         Format::Json => print_json(&shape(at, &explanation, inputs))?,

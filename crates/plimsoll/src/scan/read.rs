@@ -2,31 +2,27 @@
 //! or a server, with everything that was refused said on standard error.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use plimsoll_ingest::catalogue::{Catalogue, CatalogueError};
-use plimsoll_ingest::csv::{self, CsvError};
 use plimsoll_ingest::events::{self, EventsError};
 use plimsoll_ingest::{CLOCK_AHEAD_MAX, Reason, Rejections};
 use plimsoll_model::{Change, ServiceName, Span, Timestamp};
 
 use super::Args;
+use super::passes::PassError;
 use super::prometheus::{self, PullError, Pulled};
-use super::telemetry::{SAMPLES_MAX, Telemetry};
+use super::source::{Source, SourceError, is_stdin, open};
+use super::supply::{First, Supply};
+use super::telemetry::SAMPLES_MAX;
 use crate::exit::Failure;
 use crate::output::{Progress, printable, say};
 
 /// Events that are kept at most, and about as many bytes as [`SAMPLES_MAX`] samples: more than a
 /// year of deploys of any fleet. A file with more is a log.
 const CHANGES_MAX: usize = 1_000_000;
-
-/// Rows between two signs of life.
-const PROGRESS_EVERY: u64 = 100_000;
-
-/// The path that stands for standard input.
-const STDIN: &str = "-";
 
 /// Two tellings of one event that lie no further apart are one: a scrape interval of minutes, and
 /// the time that a rollout takes to its first replica.
@@ -38,7 +34,7 @@ const NAMED_MAX: usize = 10;
 /// What a scan works on.
 #[derive(Debug)]
 pub(crate) struct Input {
-    pub(crate) telemetry: Telemetry,
+    pub(crate) telemetry: Supply,
     pub(crate) changes: Vec<Change>,
     /// Lines of both files that could not be used.
     pub(crate) rejected: u64,
@@ -49,16 +45,16 @@ pub(crate) struct Input {
 enum ScanError {
     #[error("cannot open `{}`; check that it exists and may be read", path.display())]
     Open { path: PathBuf, source: io::Error },
-    #[error("`{}` is not telemetry that can be read; correct the file", path.display())]
-    Telemetry { path: PathBuf, source: CsvError },
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Passes(#[from] PassError),
     #[error("the telemetry cannot be read from the server")]
     Server(#[source] PullError),
     #[error("the events in `{}` cannot be read; correct the file", path.display())]
     Events { path: PathBuf, source: EventsError },
     #[error("the catalogue `{}` cannot be used", path.display())]
     Catalogue { path: PathBuf, source: CatalogueError },
-    #[error("`{}` is Parquet, which is not read yet; write the samples as CSV", .0.display())]
-    Parquet(PathBuf),
     #[error("telemetry and events cannot both be standard input; put one of them into a file")]
     OneStdin,
     #[error("none of the {rows} lines of telemetry could be used; correct what is named above")]
@@ -66,8 +62,8 @@ enum ScanError {
     #[error("no samples of the service `{service}`; the telemetry has: {known}")]
     NoSuchService { service: String, known: String },
     #[error(
-        "{found} samples are more than the {SAMPLES_MAX} that fit; cut the file by time or by \
-         service"
+        "{found} samples are more than the {SAMPLES_MAX} that are taken from a pipe; put them into a \
+         file"
     )]
     TooManySamples { found: u64 },
     #[error("more than {CHANGES_MAX} events; leave out those that no one would blame for a leak")]
@@ -91,9 +87,12 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
         Some(path) => read_changes(path)?,
         None => (Vec::new(), Rejections::default()),
     };
-    let (mut telemetry, mut refused) = match &args.telemetry {
-        Some(path) => read_telemetry(args, path, &catalogue, progress)?,
-        None => read_server(args, &catalogue, now, &mut changes, progress)?,
+    let (mut telemetry, mut refused, unit) = match &args.telemetry {
+        Some(path) => read_telemetry(args, path, &catalogue, now, progress)?,
+        None => {
+            let (telemetry, refused) = read_server(args, &catalogue, now, &mut changes, progress)?;
+            (telemetry, refused, "line")
+        }
     };
     if let Some(end) = believed_until(&telemetry, now) {
         refused.add_many(Reason::TimeInFuture, telemetry.count_after(end));
@@ -102,9 +101,9 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
         changes.retain(|change| change.at <= end);
         refused_changes.add_many(Reason::TimeInFuture, (before - changes.len()) as u64);
     }
-    say_refused(&what_is_read(args), &refused);
+    say_refused(&what_is_read(args, unit), unit, &refused);
     if let Some(path) = &args.events {
-        say_refused(&lines_of(path), &refused_changes);
+        say_refused(&lines_of(path, "line"), "line", &refused_changes);
     }
     if telemetry.services() == 0 && !refused.is_empty() {
         return Err(ScanError::NothingUsable { rows: refused.total() }.into());
@@ -136,34 +135,27 @@ fn read_telemetry(
     args: &Args,
     path: &Path,
     catalogue: &Catalogue,
+    now: Timestamp,
     progress: &Progress,
-) -> Result<(Telemetry, Rejections), ScanError> {
-    let path = path.to_owned();
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
-        return Err(ScanError::Parquet(path));
-    }
-    let input = open(&path).map_err(opening(&path))?;
+) -> Result<(Supply, Rejections, &'static str), ScanError> {
+    let mut source = Source::open(path)?;
+    let unit = source.unit();
     let chosen: BTreeSet<ServiceName> = args.chosen().into_iter().collect();
     let mut others = BTreeSet::new();
-    let mut telemetry = Telemetry::default();
-    let mut rows = 0_u64;
-    let summary = csv::read(input, catalogue, None, &mut |reading| {
-        rows += 1;
-        if rows.is_multiple_of(PROGRESS_EVERY) {
-            progress.show(&format!("read {rows} samples"));
+    let mut first = First::new(&source, SAMPLES_MAX, now + CLOCK_AHEAD_MAX);
+    let refused = first.read(&mut source, catalogue, progress, &mut |reading| {
+        let wanted = chosen.is_empty() || chosen.contains(&reading.service);
+        if !wanted && others.len() < NAMED_MAX {
+            others.insert(reading.service.clone());
         }
-        if chosen.is_empty() || chosen.contains(&reading.service) {
-            telemetry.add(reading);
-        } else if others.len() < NAMED_MAX {
-            others.insert(reading.service);
-        }
-    })
-    .map_err(|source| ScanError::Telemetry { path, source })?;
-    if telemetry.gathered() > SAMPLES_MAX {
-        return Err(ScanError::TooManySamples { found: telemetry.gathered() });
+        wanted
+    })?;
+    if !source.is_repeatable() && first.has_more_than_fits() {
+        return Err(ScanError::TooManySamples { found: first.found() });
     }
-    check_chosen(&args.chosen(), &telemetry, others)?;
-    Ok((telemetry, summary.rejections))
+    let supply = first.supply(source, catalogue.clone())?;
+    check_chosen(&args.chosen(), &supply, others)?;
+    Ok((supply, refused, unit))
 }
 
 /// Also adds what a server's curves tell of changes, unless a file told it first.
@@ -173,11 +165,12 @@ fn read_server(
     now: Timestamp,
     changes: &mut Vec<Change>,
     progress: &Progress,
-) -> Result<(Telemetry, Rejections), ScanError> {
+) -> Result<(Supply, Rejections), ScanError> {
     let to = args.at.unwrap_or(now);
     let Pulled { telemetry, changes: found, rejections, others } =
         prometheus::read(&args.prometheus, &args.chosen(), catalogue, to, progress)
             .map_err(ScanError::Server)?;
+    let telemetry = Supply::Held(telemetry);
     check_chosen(&args.chosen(), &telemetry, others)?;
     add_untold(changes, found);
     Ok((telemetry, rejections))
@@ -219,7 +212,7 @@ fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
 /// machine's clock is the wrong one: telemetry at rest is often read elsewhere than it was made,
 /// and then nothing of it may be lost. A few samples ahead are a broken clock of their sender, and
 /// would move the moment of the assessment to where nothing else is.
-fn believed_until(telemetry: &Telemetry, now: Timestamp) -> Option<Timestamp> {
+fn believed_until(telemetry: &Supply, now: Timestamp) -> Option<Timestamp> {
     let end = now + CLOCK_AHEAD_MAX;
     let ahead = telemetry.count_after(end);
     if ahead > telemetry.gathered() / 2 {
@@ -231,28 +224,16 @@ fn believed_until(telemetry: &Telemetry, now: Timestamp) -> Option<Timestamp> {
 
 fn check_chosen(
     chosen: &[ServiceName],
-    telemetry: &Telemetry,
+    telemetry: &Supply,
     others: BTreeSet<ServiceName>,
 ) -> Result<(), ScanError> {
     let Some(missing) = chosen.iter().find(|service| !telemetry.contains(service)) else {
         return Ok(());
     };
-    let known = telemetry.names().cloned().chain(others).take(NAMED_MAX);
+    let known = telemetry.names().into_iter().cloned().chain(others).take(NAMED_MAX);
     let known: Vec<_> = known.map(|service| service.to_string()).collect();
     let known = if known.is_empty() { "none".into() } else { known.join(", ") };
     Err(ScanError::NoSuchService { service: missing.to_string(), known })
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path == Path::new(STDIN)
-}
-
-/// A file, or standard input for `-`.
-pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    if is_stdin(path) {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    Ok(Box::new(BufReader::with_capacity(1 << 16, File::open(path)?)))
 }
 
 fn opening(path: &Path) -> impl FnOnce(io::Error) -> ScanError {
@@ -260,16 +241,17 @@ fn opening(path: &Path) -> impl FnOnce(io::Error) -> ScanError {
     move |source| ScanError::Open { path, source }
 }
 
-fn what_is_read(args: &Args) -> String {
-    args.telemetry.as_deref().map_or_else(|| "values of the server's answers".into(), lines_of)
+fn what_is_read(args: &Args, unit: &str) -> String {
+    let path = args.telemetry.as_deref();
+    path.map_or_else(|| "values of the server's answers".into(), |path| lines_of(path, unit))
 }
 
-fn lines_of(path: &Path) -> String {
+fn lines_of(path: &Path, unit: &str) -> String {
     let name = if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
-    format!("lines of {name}")
+    format!("{unit}s of {name}")
 }
 
-fn say_refused(name: &str, refused: &Rejections) {
+fn say_refused(name: &str, unit: &str, refused: &Rejections) {
     if refused.is_empty() {
         return;
     }
@@ -277,7 +259,7 @@ fn say_refused(name: &str, refused: &Rejections) {
     for (reason, count) in refused.counts() {
         text.push_str(&format!("\n  {count} x {reason}"));
         for example in refused.examples(reason) {
-            let line = example.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            let line = example.line.map(|line| format!("{unit} {line}: ")).unwrap_or_default();
             text.push_str(&format!("\n      {line}{}", printable(&example.detail)));
         }
     }

@@ -1,53 +1,105 @@
 //! The samples of a scan, gathered in any order and handed out as one history for each service.
 //!
-//! Compact on purpose: a file of a million rows is gathered before it can be ordered. Knows
-//! nothing of files or formats. Used by `scan`.
+//! Compact on purpose: millions of rows are gathered before they can be ordered. Knows nothing of
+//! files or formats. Used by `scan` and by `backtest`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod part;
 
-use plimsoll_model::{
-    Change, InstanceName, Life, Metric, Reading, Series, SeriesLimit, ServiceHistory, ServiceName,
-    Timestamp, Version,
-};
+use std::collections::{BTreeMap, HashMap};
 
-/// Samples that are gathered at most: about 1 GiB. More is cut by service or by time first.
+use plimsoll_model::{Change, InstanceName, Metric, Reading, ServiceName, Timestamp, Version};
+
+pub(crate) use self::part::{Gathered, Part};
+
+/// Samples that are gathered at most unless their number is known before: half a gigabyte, and
+/// as much again while it grows.
 pub(crate) const SAMPLES_MAX: u64 = 20_000_000;
 
-/// All samples by service and instance.
-#[derive(Debug, Default)]
+/// All samples by service.
+#[derive(Debug)]
 pub(crate) struct Telemetry {
-    services: BTreeMap<ServiceName, BTreeMap<InstanceName, Vec<Row>>>,
+    places: HashMap<ServiceName, usize>,
+    services: Vec<ServiceRows>,
+    /// Rows of one service often come together.
+    last: usize,
     gathered: u64,
+    samples_max: u64,
 }
 
-/// One sample without the names that its place in the maps says.
+/// The samples of one service, and the names that they share.
 #[derive(Debug)]
+struct ServiceRows {
+    service: ServiceName,
+    speakers: Vec<Speaker>,
+    places: HashMap<Speaker, u32>,
+    /// Who spoke last, and who spoke after each speaker the last time: replicas take turns.
+    last: u32,
+    after: Vec<u32>,
+    rows: Vec<Row>,
+}
+
+/// Who told a sample: one version in one instance.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Speaker {
+    instance: InstanceName,
+    version: Option<Version>,
+}
+
+/// One sample without its names.
+#[derive(Clone, Copy, Debug)]
 struct Row {
     at: Timestamp,
     value: f64,
-    version: Option<Version>,
+    speaker: u32,
     metric: Metric,
 }
 
-/// One service, ready to be assessed.
-#[derive(Debug)]
-pub(crate) struct Gathered {
-    pub(crate) history: ServiceHistory,
-    /// Metrics of instances, whichever version ran.
-    pub(crate) series: u64,
-    pub(crate) samples: u64,
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            places: HashMap::new(),
+            services: Vec::new(),
+            last: 0,
+            gathered: 0,
+            samples_max: SAMPLES_MAX,
+        }
+    }
 }
 
 impl Telemetry {
+    /// Room for as many samples of each service, and for no other service.
+    pub(crate) fn expecting<'a>(
+        services: impl Iterator<Item = (&'a ServiceName, usize)>,
+        samples_max: u64,
+    ) -> Self {
+        let mut telemetry = Self { samples_max, ..Self::default() };
+        for (service, samples) in services {
+            let place = telemetry.open(service.clone());
+            if let Some(rows) = telemetry.services.get_mut(place) {
+                rows.rows.reserve_exact(samples);
+            }
+        }
+        telemetry
+    }
+
     /// Takes one sample; beyond [`SAMPLES_MAX`] it is counted only.
     pub(crate) fn add(&mut self, reading: Reading) {
         self.gathered += 1;
-        if self.gathered > SAMPLES_MAX {
+        if self.gathered > self.samples_max {
             return;
         }
-        let Reading { at, service, version, instance, metric, value } = reading;
-        let instances = self.services.entry(service).or_default();
-        instances.entry(instance).or_default().push(Row { at, value, version, metric });
+        let found = self.find(&reading.service);
+        let place = found.unwrap_or_else(|| self.open(reading.service.clone()));
+        self.put(place, reading);
+    }
+
+    /// Takes one sample of a service that is there already, and leaves others.
+    pub(crate) fn add_expected(&mut self, reading: Reading) {
+        let Some(place) = self.find(&reading.service) else { return };
+        self.gathered += 1;
+        if self.gathered <= self.samples_max {
+            self.put(place, reading);
+        }
     }
 
     /// Samples that were offered.
@@ -60,15 +112,18 @@ impl Telemetry {
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &ServiceName> {
-        self.services.keys()
+        self.services.iter().map(|rows| &rows.service)
+    }
+
+    /// Every service with its samples.
+    pub(crate) fn moments_by_service(
+        &self,
+    ) -> impl Iterator<Item = (&ServiceName, impl Iterator<Item = Timestamp>)> {
+        self.services.iter().map(|rows| (&rows.service, rows.rows.iter().map(|row| row.at)))
     }
 
     pub(crate) fn contains(&self, service: &ServiceName) -> bool {
-        self.services.contains_key(service)
-    }
-
-    pub(crate) fn oldest(&self) -> Option<Timestamp> {
-        self.moments().min()
+        self.places.contains_key(service)
     }
 
     pub(crate) fn newest(&self) -> Option<Timestamp> {
@@ -79,110 +134,130 @@ impl Telemetry {
         self.moments().filter(|moment| *moment > at).count() as u64
     }
 
+    /// Drops later samples, and services that have no other.
     pub(crate) fn drop_after(&mut self, at: Timestamp) {
-        for instances in self.services.values_mut() {
-            instances.values_mut().for_each(|rows| rows.retain(|row| row.at <= at));
-            instances.retain(|_, rows| !rows.is_empty());
+        for service in &mut self.services {
+            service.rows.retain(|row| row.at <= at);
         }
-        self.services.retain(|_, instances| !instances.is_empty());
+        self.services.retain(|service| !service.rows.is_empty());
+        let names = self.services.iter().enumerate();
+        self.places = names.map(|(place, rows)| (rows.service.clone(), place)).collect();
     }
 
-    /// The history of each service, in order of name. Takes the samples apart service by service,
-    /// so that a large file is not held twice.
-    pub(crate) fn histories(
-        self,
-        mut changes: Vec<Change>,
-        limit: SeriesLimit,
-    ) -> impl Iterator<Item = Gathered> {
-        changes.sort_by_key(|change| change.at);
-        let mut by_service: BTreeMap<ServiceName, Vec<Change>> = BTreeMap::new();
-        for change in changes {
-            by_service.entry(change.service.clone()).or_default().push(change);
+    /// Each service in order of name, as raw as it was gathered, so that a large file is never held
+    /// twice.
+    pub(crate) fn parts(mut self, changes: &BTreeMap<ServiceName, Vec<Change>>) -> Vec<Part> {
+        self.services.sort_by(|one, other| one.service.cmp(&other.service));
+        let part = |rows: ServiceRows| {
+            let changes = changes.get(&rows.service).cloned().unwrap_or_default();
+            Part { rows, changes }
+        };
+        self.services.into_iter().map(part).collect()
+    }
+
+    fn find(&self, service: &ServiceName) -> Option<usize> {
+        let is_last = |rows: &ServiceRows| rows.service == *service;
+        if self.services.get(self.last).is_some_and(is_last) {
+            return Some(self.last);
         }
-        self.services.into_iter().map(move |(service, instances)| {
-            let changes = by_service.remove(&service).unwrap_or_default();
-            gather(service, instances, changes, limit)
-        })
+        self.places.get(service).copied()
+    }
+
+    fn put(&mut self, place: usize, reading: Reading) {
+        self.last = place;
+        if let Some(rows) = self.services.get_mut(place) {
+            rows.add(reading);
+        }
+    }
+
+    fn open(&mut self, service: ServiceName) -> usize {
+        let place = self.services.len();
+        self.places.insert(service.clone(), place);
+        self.services.push(ServiceRows::new(service));
+        place
     }
 
     fn moments(&self) -> impl Iterator<Item = Timestamp> {
-        let rows = self.services.values().flat_map(BTreeMap::values).flatten();
-        rows.map(|row| row.at)
+        self.services.iter().flat_map(|service| &service.rows).map(|row| row.at)
     }
 }
 
-fn gather(
-    service: ServiceName,
-    instances: BTreeMap<InstanceName, Vec<Row>>,
-    changes: Vec<Change>,
-    limit: SeriesLimit,
-) -> Gathered {
-    let mut history = ServiceHistory::new(service.clone());
-    // Before the samples: a restart tells the life before it from the one after it.
-    changes.into_iter().for_each(|change| history.change(change));
-    let mut series = 0;
-    // One instance at a time, so that its life is always the last one and found at once.
-    for (instance, mut rows) in instances {
-        rows.sort_by_key(|row| (row.at, row.metric.rank()));
-        series += rows.iter().map(|row| row.metric).collect::<BTreeSet<_>>().len() as u64;
-        for Row { at, value, version, metric } in rows {
-            let (service, instance) = (service.clone(), instance.clone());
-            let reading = Reading { at, service, version, instance, metric, value };
-            history.record(&reading, limit);
+/// Changes by the service that they are of, in order of time.
+pub(crate) fn by_service(mut changes: Vec<Change>) -> BTreeMap<ServiceName, Vec<Change>> {
+    changes.sort_by_key(|change| change.at);
+    let mut by_service: BTreeMap<ServiceName, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        by_service.entry(change.service.clone()).or_default().push(change);
+    }
+    by_service
+}
+
+impl ServiceRows {
+    fn new(service: ServiceName) -> Self {
+        Self {
+            service,
+            speakers: Vec::new(),
+            places: HashMap::new(),
+            last: 0,
+            after: Vec::new(),
+            rows: Vec::new(),
         }
     }
-    history.lives.sort_by_key(first_seen);
-    let all = history.lives.iter().flat_map(|life| life.series.values());
-    let samples = all.map(|series| series.outline().samples()).sum();
-    Gathered { history, series, samples }
-}
 
-fn first_seen(life: &Life) -> Option<Timestamp> {
-    let first = |series: &Series| series.outline().first().map(|sample| sample.at);
-    life.series.values().filter_map(first).min()
+    fn add(&mut self, reading: Reading) {
+        let Reading { at, service: _, version, instance, metric, value } = reading;
+        let speaker = self.speaker(Speaker { instance, version });
+        self.rows.push(Row { at, value, speaker, metric });
+    }
+
+    fn speaker(&mut self, speaker: Speaker) -> u32 {
+        let is = |place: u32| self.speakers.get(place as usize) == Some(&speaker);
+        if is(self.last) {
+            return self.last;
+        }
+        let next = self.after.get(self.last as usize).copied().unwrap_or_default();
+        let found = if is(next) { Some(next) } else { self.places.get(&speaker).copied() };
+        let place = found.unwrap_or_else(|| self.introduce(speaker));
+        if let Some(after) = self.after.get_mut(self.last as usize) {
+            *after = place;
+        }
+        self.last = place;
+        place
+    }
+
+    /// There are no more speakers than rows, and those fit.
+    fn introduce(&mut self, speaker: Speaker) -> u32 {
+        let place = u32::try_from(self.speakers.len()).unwrap_or(u32::MAX);
+        self.places.insert(speaker.clone(), place);
+        self.speakers.push(speaker);
+        self.after.push(0);
+        place
+    }
+
+    /// Numbers speakers by their names, so that nothing depends on who spoke first, and returns
+    /// how many rows each instance has, in order of name.
+    fn sort_speakers(&mut self) -> Vec<usize> {
+        let mut order: Vec<u32> = (0..).take(self.speakers.len()).collect();
+        order.sort_unstable_by_key(|place| self.speakers.get(*place as usize));
+        let mut now_at = vec![0; order.len()];
+        for (place, was) in (0..).zip(&order) {
+            if let Some(now) = now_at.get_mut(*was as usize) {
+                *now = place;
+            }
+        }
+        self.speakers.sort_unstable();
+        let mut counts = vec![0; self.speakers.len()];
+        for row in &mut self.rows {
+            row.speaker = now_at.get(row.speaker as usize).copied().unwrap_or_default();
+            if let Some(count) = counts.get_mut(row.speaker as usize) {
+                *count += 1;
+            }
+        }
+        let same = self.speakers.chunk_by(|one, other| one.instance == other.instance);
+        let mut counts = counts.iter();
+        same.map(|speakers| counts.by_ref().take(speakers.len()).sum()).collect()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reading(at: i64, instance: &str, version: &str, value: f64) -> Reading {
-        Reading {
-            at: Timestamp::from_secs(at),
-            service: ServiceName::new("orders").unwrap(),
-            version: Version::new(version).ok(),
-            instance: InstanceName::new(instance).unwrap(),
-            metric: Metric::ProcessMemoryRss,
-            value,
-        }
-    }
-
-    #[test]
-    fn rows_in_any_order_become_the_lives_that_they_are_of() {
-        let mut telemetry = Telemetry::default();
-        for at in [4, 1, 3, 2, 3] {
-            let version = if at < 3 { "1" } else { "2" };
-            telemetry.add(reading(at, "b", version, at as f64));
-            telemetry.add(reading(at + 10, "a", "2", 1.0));
-        }
-        let mut histories = telemetry.histories(Vec::new(), SeriesLimit::OUTLINES);
-        let Gathered { history, series, samples } = histories.next().unwrap();
-        assert!(histories.next().is_none());
-        assert_eq!((series, samples), (2, 8), "a repeated row is one sample");
-        let lives: Vec<_> = history.lives.iter().map(|life| life.instance.as_str()).collect();
-        assert_eq!(lives, ["b", "b", "a"], "oldest first");
-    }
-
-    #[test]
-    fn what_lies_behind_a_moment_can_be_dropped() {
-        let mut telemetry = Telemetry::default();
-        for at in [1, 2, 900] {
-            telemetry.add(reading(at, "a", "1", 0.0));
-        }
-        assert_eq!(telemetry.count_after(Timestamp::from_secs(2)), 1);
-        telemetry.drop_after(Timestamp::from_secs(2));
-        assert_eq!(telemetry.newest(), Some(Timestamp::from_secs(2)));
-        telemetry.drop_after(Timestamp::from_secs(0));
-        assert_eq!(telemetry.services(), 0);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::files::{Files, HEADER, Run, rows, scan};
+use crate::files::{Files, HEADER, Run, rows, scan, scan_with_input};
 
 const BEGIN: i64 = 1_780_000_000;
 
@@ -36,7 +36,10 @@ fn a_file_that_is_not_there_or_not_a_file_is_refused_with_what_to_do() {
     let files = Files::new();
     check_refused(&files.scan(HEADER, &["--events", "/no/such.jsonl"]), &["/no/such.jsonl"]);
     check_refused(&files.scan(HEADER, &["--catalogue", "/no/such.toml"]), &["/no/such.toml"]);
-    check_refused(&scan(&["--telemetry", "samples.parquet"]), &["Parquet", "CSV"]);
+    let damaged = b"PAR1 and then nothing that would be Parquet";
+    check_refused(&files.scan(damaged, &[]), &["Parquet", "to its end"]);
+    let piped = scan_with_input(&["--telemetry", "-"], damaged);
+    check_refused(&piped, &["Parquet", "name the file"]);
     check_refused(&scan(&["--telemetry", "-", "--events", "-"]), &["both", "standard input"]);
 }
 
