@@ -2,7 +2,7 @@
 //!
 //! Not here: other instances and versions (`cohort`), or what to call it (`judge`).
 
-use plimsoll_model::{Metric, Unit};
+use plimsoll_model::{Metric, Outline, Unit};
 
 use crate::envelope::{Block, coarser, falls_back, floor, span};
 use crate::fit::least_squares;
@@ -90,7 +90,7 @@ pub(crate) fn study(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung, blocks: &[Blo
     let mut study = Study {
         rung: *rung,
         samples,
-        level: run.life.latest(rung.metric).unwrap_or(0.0),
+        level: run.outline(rung.metric).and_then(Outline::last).map_or(0.0, |sample| sample.value),
         limit,
         material: material(rung.metric.unit(), limit, blocks),
         course: Course::TooFew,

@@ -105,6 +105,11 @@ impl Series {
     /// a move of everything after them, so they should be rare.
     pub fn insert(&mut self, sample: Sample, samples_max: NonZeroUsize) {
         self.outline.trace(sample);
+        self.keep(sample, samples_max);
+    }
+
+    /// Keeps a sample that is not part of the outline.
+    fn keep(&mut self, sample: Sample, samples_max: NonZeroUsize) {
         if samples_max == NonZeroUsize::MIN {
             self.keep_newest(sample);
             return;
@@ -215,13 +220,15 @@ impl ServiceHistory {
     /// newest life, goes to its place in the past and never ends what runs now. Readings of one
     /// moment should come in the order of [`Metric::rank`].
     pub fn record(&mut self, reading: &Reading, limit: SeriesLimit) {
-        if is_gone(reading) {
-            return;
-        }
         let Some(index) = place::life_for(self, reading, limit) else { return };
         let Some(life) = self.lives.get_mut(index) else { return };
         let sample = Sample { at: reading.at, value: reading.value };
-        life.series.entry(reading.metric).or_default().insert(sample, limit.samples);
+        let series = life.series.entry(reading.metric).or_default();
+        if is_gone(reading) {
+            series.keep(sample, limit.samples);
+        } else {
+            series.insert(sample, limit.samples);
+        }
     }
 
     /// Adds a change. A restart of an instance ends its current life: the next reading opens a
