@@ -30,7 +30,10 @@ pub struct Score {
     /// Whether it leaks at the last look, and whether that is what was said there.
     pub leaks: bool,
     pub said: bool,
-    /// Hours from the onset to the first look at which the leak was told; none where it never was.
+    /// Whether the leak was told at any look while it went on.
+    pub told: bool,
+    /// Hours from the onset to the first such look; none where it never was, or where nobody knows
+    /// the onset.
     pub delay: Option<f64>,
     /// Hours from the onset to the end of the runway; none where no limit is known.
     pub runway: Option<f64>,
@@ -88,6 +91,7 @@ pub fn score(case: &Case, said: &[Said]) -> Score {
         held: matches!(truth.cause, Some(Cause::Handles | Cause::Threads)),
         leaks: last.is_some_and(|look| truth.leaks_at(look.at)),
         said: last.is_some_and(|look| look.leaking),
+        told: told.is_some(),
         delay: told.and_then(|look| hours(look.at)),
         runway: truth.exhausted_at.and_then(hours).filter(|hours| *hours > 0.0),
         alarms: alarms(case, said),
@@ -271,7 +275,7 @@ mod tests {
     fn a_leak_is_told_from_its_onset_on_and_before_that_it_is_an_alarm() {
         let score = check(Some((4, None)), &[2, 7, 8, 9, 10]);
         assert_eq!((score.alarms, score.leaks, score.said), (1, true, true));
-        assert_eq!((score.delay, score.runway), (Some(3.0), Some(8.0)));
+        assert_eq!((score.told, score.delay, score.runway), (true, Some(3.0), Some(8.0)));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Summary {
         self.alarmed_cases += usize::from(score.alarms > 0);
         if score.label == Label::Leaking {
             self.leaking_cases += 1;
-            self.told += usize::from(score.delay.is_some());
+            self.told += usize::from(score.told);
             self.delays.extend(score.delay);
             if let Some(runway) = score.runway.filter(|hours| *hours <= FAST_HOURS) {
                 self.used.push(score.delay.map_or(NEVER, |delay| delay / runway));
