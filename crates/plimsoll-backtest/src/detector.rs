@@ -1,6 +1,6 @@
 //! What is compared: anything that, at a moment, says whether a service leaks.
 
-use plimsoll_model::{Assessment, ServiceHistory, Span, Timestamp, Verdict};
+use plimsoll_model::{Alert, AlertLevel, Assessment, ServiceHistory, Span, Timestamp, Urgency};
 
 use crate::replay::Replay;
 
@@ -10,6 +10,8 @@ pub struct Said {
     pub at: Timestamp,
     /// It would have told somebody: a leak, now.
     pub leaking: bool,
+    /// And would have woken them; of those who know no difference, the same.
+    pub pages: bool,
     /// More than yes or no, from those who say more.
     pub assessment: Option<Assessment>,
 }
@@ -37,15 +39,20 @@ impl Detector for Plimsoll {
     }
 
     fn rule(&self) -> &'static str {
-        "competing explanations of the lower envelope; an alarm is the verdict `leaking`"
+        "competing explanations of the lower envelope; an alarm is an alert that is at least probable"
     }
 
     fn watch(&self, history: &ServiceHistory, looks: &[Timestamp]) -> Vec<Said> {
         let mut replay = Replay::of(history);
+        let mut alert: Option<Alert> = None;
         let said = |at: &Timestamp| {
-            let assessment = plimsoll_detect::assess(replay.until(*at), *at);
-            let leaking = assessment.verdict == Verdict::Leaking;
-            Said { at: *at, leaking, assessment: Some(assessment) }
+            let history = replay.until(*at);
+            let assessment = plimsoll_detect::assess(history, *at);
+            alert = plimsoll_detect::follow(alert.as_ref(), &assessment, history).0;
+            let standing = |holds: fn(&Alert) -> bool| alert.as_ref().is_some_and(holds);
+            let leaking = standing(|alert| alert.level >= AlertLevel::Probable);
+            let pages = standing(|alert| alert.urgency == Urgency::Page);
+            Said { at: *at, leaking, pages, assessment: Some(assessment) }
         };
         looks.iter().map(said).collect()
     }

@@ -178,7 +178,10 @@ mod tests {
             exhausted_at: None,
             growth_per_hour: None,
         };
-        let said = |at| Said { at: Timestamp::from_secs(at), leaking: at > 50, assessment: None };
+        let said = |at| {
+            let leaking = at > 50;
+            Said { at: Timestamp::from_secs(at), leaking, pages: leaking, assessment: None }
+        };
         let said = vec![vec![said(50), said(99)], vec![said(50), said(99)]];
         let svg = draw(&Case { history, truth }, &["ours", "other"], &said);
         for part in ["line &amp; slope", "#fde7e7", "polyline", ">ours<", ">other<", "#c62828"] {

@@ -39,6 +39,8 @@ pub struct Score {
     pub runway: Option<f64>,
     /// Times it began to say "leak" while nothing leaked.
     pub alarms: u32,
+    /// Times it would have woken somebody while nothing leaked.
+    pub pages: u32,
     /// Days of single containers during which nothing leaked, and an alarm would have been false.
     pub quiet_days: f64,
     /// Hours from one look to the next: an alarm between two looks is not seen.
@@ -94,7 +96,8 @@ pub fn score(case: &Case, said: &[Said]) -> Score {
         told: told.is_some(),
         delay: told.and_then(|look| hours(look.at)),
         runway: truth.exhausted_at.and_then(hours).filter(|hours| *hours > 0.0),
-        alarms: alarms(case, said),
+        alarms: alarms(case, said, |look| look.leaking),
+        pages: alarms(case, said, |look| look.pages),
         quiet_days: quiet_days(case),
         hours_between_looks: said
             .first()
@@ -115,16 +118,17 @@ fn told_last<'a>(case: &Case, said: &'a [Said]) -> Option<&'a Assessment> {
     said.iter().rev().find(as_labelled).and_then(|look| look.assessment.as_ref())
 }
 
-fn alarms(case: &Case, said: &[Said]) -> u32 {
+/// Beginnings of what `rings` while nothing leaked.
+fn alarms(case: &Case, said: &[Said], rings: fn(&Said) -> bool) -> u32 {
     let begins = |before: bool, look: &Said| {
-        look.leaking && !before && !case.truth.leaks_at(look.at) && !just_ended(case, look.at)
+        rings(look) && !before && !case.truth.leaks_at(look.at) && !just_ended(case, look.at)
     };
     let mut before = false;
     let mut count = 0;
     for look in said {
         count += u32::from(begins(before, look));
         // An alarm that outlives its leak is false from where it should have been taken back.
-        before = look.leaking && !just_ended(case, look.at) && !case.truth.leaks_at(look.at);
+        before = rings(look) && !just_ended(case, look.at) && !case.truth.leaks_at(look.at);
     }
     count
 }
@@ -257,6 +261,7 @@ mod tests {
         let said = |at| Said {
             at,
             leaking: leaking_at.iter().any(|hour| hour_at(*hour) == at),
+            pages: false,
             assessment: None,
         };
         let said: Vec<_> =

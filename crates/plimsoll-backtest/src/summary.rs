@@ -25,6 +25,7 @@ pub struct Summary {
     pub told: usize,
     pub leaking_cases: usize,
     pub alarms: u32,
+    pub pages: u32,
     /// Labelled cases in which something was called a leak, at any look, while nothing leaked.
     pub alarmed_cases: usize,
     pub quiet_days: f64,
@@ -63,6 +64,7 @@ impl Summary {
     fn add(&mut self, score: &Score) {
         self.cases += 1;
         self.alarms += score.alarms;
+        self.pages += score.pages;
         self.quiet_days += score.quiet_days;
         self.claims.extend(&score.claims);
         self.causes.extend(score.cause);
@@ -128,6 +130,11 @@ impl Summary {
     /// False alarms in a thousand days of one container.
     pub fn alarms_per_1000_days(&self) -> Option<f64> {
         (self.quiet_days > 0.0).then(|| 1000.0 * f64::from(self.alarms) / self.quiet_days)
+    }
+
+    /// Of those, the ones that would have woken somebody.
+    pub fn pages_per_1000_days(&self) -> Option<f64> {
+        (self.quiet_days > 0.0).then(|| 1000.0 * f64::from(self.pages) / self.quiet_days)
     }
 
     pub fn coverage(&self) -> Option<f64> {

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_model::{Assessment, JournalDraft, JournalKind, ServiceName, Timestamp, Verdict};
+use plimsoll_model::{
+    Alert, AlertTurn, Assessment, JournalDraft, JournalKind, ServiceHistory, ServiceName,
+    Timestamp, Verdict,
+};
 
+use crate::fleet::Fleet;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::step::Effect;
@@ -16,6 +20,7 @@ const STEADY_TO_CLOSE: u32 = 12;
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     by_service: BTreeMap<ServiceName, Standing>,
+    alerts: BTreeMap<ServiceName, Alert>,
     assessed_at: Option<Timestamp>,
 }
 
@@ -29,6 +34,20 @@ struct Standing {
 }
 
 impl Verdicts {
+    /// With the alerts that stood when an earlier run ended.
+    pub(crate) fn restored(alerts: Vec<Alert>) -> Self {
+        let alerts = alerts.into_iter().map(|alert| (alert.service.clone(), alert)).collect();
+        Self { alerts, ..Self::default() }
+    }
+
+    pub(crate) fn alert(&self, service: &ServiceName) -> Option<&Alert> {
+        self.alerts.get(service)
+    }
+
+    pub(crate) fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values()
+    }
+
     pub(crate) fn latest(&self) -> impl Iterator<Item = &Assessment> {
         self.by_service.values().map(|standing| &standing.latest)
     }
@@ -50,6 +69,35 @@ impl Verdicts {
     pub(crate) fn recovered(&self, service: &ServiceName) -> Option<&Assessment> {
         let standing = self.by_service.get(service)?;
         (standing.steady_in_a_row >= STEADY_TO_CLOSE).then_some(&standing.latest)
+    }
+
+    /// Follows the alert about a service, and says what became of it.
+    fn follow(&mut self, assessment: &Assessment, history: &ServiceHistory) -> Vec<Effect> {
+        let service = &assessment.service;
+        let before = self.alerts.remove(service);
+        let (after, turn) = plimsoll_detect::follow(before.as_ref(), assessment, history);
+        let mut effects = Vec::new();
+        if let Some((turn, why)) = turn {
+            effects.extend(
+                after
+                    .as_ref()
+                    .or(before.as_ref())
+                    .map(|alert| Effect::Record(alert_changed(alert, turn, (why, assessment)))),
+            );
+        }
+        if after != before {
+            effects.push(Effect::SaveAlert(service.clone(), after.clone()));
+        }
+        self.alerts.extend(after.map(|alert| (service.clone(), alert)));
+        effects
+    }
+
+    /// Ends the alerts about services that are followed no more.
+    fn forget(&mut self, fleet: &Fleet) -> Vec<Effect> {
+        self.by_service.retain(|service, _| fleet.history(service).is_some());
+        let gone = |service: &ServiceName, _: &mut Alert| fleet.history(service).is_none();
+        let gone = self.alerts.extract_if(.., gone);
+        gone.map(|(service, _)| Effect::SaveAlert(service, None)).collect()
     }
 
     fn put(&mut self, assessment: Assessment, settings: &Settings) -> Option<Effect> {
@@ -84,9 +132,33 @@ pub(crate) fn observe(state: &mut State, now: Timestamp) -> Vec<Effect> {
     }
     state.verdicts.assessed_at = Some(now);
     let State { fleet, verdicts, settings, .. } = state;
-    verdicts.by_service.retain(|service, _| fleet.history(service).is_some());
-    let assessed = fleet.histories().map(|history| plimsoll_detect::assess(history, now));
-    assessed.filter_map(|assessment| verdicts.put(assessment, settings)).collect()
+    let mut effects = verdicts.forget(fleet);
+    for history in fleet.histories() {
+        let assessment = plimsoll_detect::assess(history, now);
+        effects.extend(verdicts.follow(&assessment, history));
+        effects.extend(verdicts.put(assessment, settings));
+    }
+    effects
+}
+
+fn alert_changed(
+    alert: &Alert,
+    turn: AlertTurn,
+    (why, assessment): (String, &Assessment),
+) -> JournalDraft {
+    let Alert { service, level, urgency, raised_at, .. } = alert;
+    JournalDraft {
+        kind: JournalKind::AlertChanged,
+        who: "plimsoll/detect".into(),
+        incident: None,
+        plan: None,
+        what: format!("the alert about {service} is {turn}: {level}, {urgency}"),
+        why,
+        facts: vec![
+            ("raised_at".into(), plimsoll_wire::format_time(*raised_at)),
+            ("confidence".into(), format!("{:.4}", assessment.confidence)),
+        ],
+    }
 }
 
 fn verdict_changed(assessment: &Assessment) -> JournalDraft {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Assessment, Command, Incident, IncidentId, IncidentState, InstanceName, Reach, ServiceHistory,
-    ServiceName, Span, StepWait, Timestamp,
+    Alert, Assessment, Command, Incident, IncidentId, IncidentState, InstanceName, Reach,
+    ServiceHistory, ServiceName, Span, StepWait, Timestamp,
 };
 
 use crate::book::Book;
@@ -47,6 +47,22 @@ impl State {
             resumed_at: now,
             ticked_at: now,
         }
+    }
+
+    /// Goes on with the alerts that stood when an earlier run ended.
+    #[must_use]
+    pub fn with_alerts(mut self, alerts: Vec<Alert>) -> Self {
+        self.verdicts = Verdicts::restored(alerts);
+        self
+    }
+
+    pub fn alert(&self, service: &ServiceName) -> Option<&Alert> {
+        self.verdicts.alert(service)
+    }
+
+    /// Standing alerts, in order of service.
+    pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.verdicts.alerts()
     }
 
     /// The newest assessment of every service, in order of name.

@@ -1,8 +1,8 @@
 //! One event in, effects out.
 
 use plimsoll_model::{
-    Approval, Change, Incident, JournalDraft, JournalKind, Reach, Reading, Receipt, ReceiptResult,
-    Timestamp,
+    Alert, Approval, Change, Incident, JournalDraft, JournalKind, Reach, Reading, Receipt,
+    ReceiptResult, ServiceName, Timestamp,
 };
 
 use crate::approval::{self, ApprovalRefusal};
@@ -33,6 +33,8 @@ pub enum Effect {
     Record(JournalDraft),
     /// Keep this state of the incident; it replaces the one before.
     Save(Box<Incident>),
+    /// Keep this alert about a service in place of the one before; none ends it.
+    SaveAlert(ServiceName, Option<Alert>),
     /// Tell whoever gave the approval that it was not taken.
     Refuse(ApprovalRefusal),
 }

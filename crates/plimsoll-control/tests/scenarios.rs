@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_control::{Effect, Event, Settings, State, step};
 use plimsoll_decide::Playbook;
 use plimsoll_model::{
-    Approval, Change, Incident, IncidentId, JournalDraft, JournalKind, Reading, Receipt,
+    Alert, Approval, Change, Incident, IncidentId, JournalDraft, JournalKind, Reading, Receipt,
     ServiceName, Span, Timestamp, Verdict,
 };
 use plimsoll_sim::scenario::{Deed, Expect, PolicyLine, Scenario, Since, World};
@@ -66,6 +66,7 @@ struct Run {
     dead_until: Timestamp,
     /// What the store holds: what a restarted server starts from.
     saved: BTreeMap<IncidentId, Incident>,
+    alerts: BTreeMap<ServiceName, Alert>,
     readings: Vec<Reading>,
     changes: Vec<Change>,
     journal: Vec<JournalDraft>,
@@ -84,6 +85,7 @@ impl Run {
             settings,
             dead_until: START,
             saved: BTreeMap::new(),
+            alerts: BTreeMap::new(),
             readings: Vec::new(),
             changes: Vec::new(),
             journal: Vec::new(),
@@ -114,7 +116,9 @@ impl Run {
             return;
         }
         let saved = self.saved.values().cloned().collect();
-        self.state = Some(State::new(self.settings.clone(), saved, now));
+        let alerts = self.alerts.values().cloned().collect();
+        let state = State::new(self.settings.clone(), saved, now).with_alerts(alerts);
+        self.state = Some(state);
         self.feed(now, Event::Readings(self.readings.clone()));
         for change in self.changes.clone() {
             self.feed(now, Event::Changed(change));
@@ -143,6 +147,10 @@ impl Run {
                 Effect::Record(draft) => self.journal.push(draft),
                 Effect::Save(incident) => {
                     self.saved.insert(incident.id.clone(), *incident);
+                }
+                Effect::SaveAlert(service, alert) => {
+                    self.alerts.remove(&service);
+                    self.alerts.extend(alert.map(|alert| (service, alert)));
                 }
                 Effect::Refuse(refusal) => self.refusals.push(refusal.to_string()),
             }
@@ -212,6 +220,14 @@ impl Run {
             Expect::Never { service, verdict } => {
                 let seen = self.verdicts_seen.contains(&(service.clone(), verdict.name()));
                 check(!seen, || format!("{service} was {verdict} at some time"))
+            }
+            Expect::Alert { service, level, urgency } => {
+                let found = self.alerts.get(service).map(|alert| (alert.level, alert.urgency));
+                check(found == Some((*level, *urgency)), || format!("alert: {found:?}"))
+            }
+            Expect::NoAlert { service } => {
+                let found = self.alerts.get(service);
+                check(found.is_none(), || format!("{found:?}"))
             }
             Expect::NoIncident { service } => {
                 let found = self.newest(service).ok().map(|i| i.opened_on.reason.clone());

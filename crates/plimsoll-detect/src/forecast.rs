@@ -14,7 +14,7 @@ const TENTH: f64 = 1.2816;
 
 /// What a growth may still do that its own past does not show: load moves, code paths change. Chosen
 /// by the back-test, so that eight of ten intervals hold the truth at half-life.
-const UNKNOWN_SHARE: f64 = 0.28;
+const UNKNOWN_SHARE: f64 = 0.40;
 
 /// Beyond ten years a date is a number without a meaning.
 const HORIZON_HOURS: f64 = 87_600.0;

@@ -18,6 +18,7 @@
 //!
 //! Every number that decides is declared in [`thresholds`].
 
+mod alert;
 mod attribution;
 mod cause;
 mod cohort;
@@ -39,6 +40,7 @@ mod season;
 pub mod thresholds;
 mod trend;
 
+pub use alert::follow;
 pub use explain::{
     Explanation, Fits, Line, Mark, OtherSeries, Picture, Rival, RivalName, Score, Speaker,
     Standing, explain,

@@ -194,7 +194,7 @@ pub const LATE_MIN: Threshold = Threshold {
 pub const WAIT_SHARE: Threshold = Threshold {
     name: "wait_share",
     unit: "time seen over time left",
-    default: 0.08,
+    default: 0.05,
     rationale: "the longer there is to act, the surer one can afford to be; a leak that fills in two \
                 weeks is still told within 36 hours",
 };
@@ -245,8 +245,31 @@ pub const TREND_LEFT: Threshold = Threshold {
 pub const CONFIDENCE_LEAKING: Threshold = Threshold {
     name: "confidence_leaking",
     unit: "probability",
-    default: 0.85,
+    default: 0.9,
     rationale: "below it a person should look before anybody acts",
+};
+
+pub const TOLD_SHARE: Threshold = Threshold {
+    name: "told_share",
+    unit: "time told over time since the onset",
+    default: 0.1,
+    rationale: "a leak that is told once may be chance; one that has been told for a tenth of its \
+                time is not",
+};
+
+pub const REST_SHARE: Threshold = Threshold {
+    name: "rest_share",
+    unit: "time steady over time that the alert stood before",
+    default: 0.25,
+    rationale: "a leak pauses with the night and goes on in the morning: only a rest that is long by \
+                its own measure ends an alert",
+};
+
+pub const RISK_PAGE: Threshold = Threshold {
+    name: "risk_page",
+    unit: "probability of a leak that reaches the limit within runway_short",
+    default: 0.5,
+    rationale: "somebody is woken when a night without him more likely than not ends at the limit",
 };
 
 pub const STEADY_LEAST: Threshold = Threshold {
@@ -297,6 +320,9 @@ pub const ALL: &[Threshold] = &[
     CONTROL_SHARE,
     TREND_LEFT,
     CONFIDENCE_LEAKING,
+    TOLD_SHARE,
+    REST_SHARE,
+    RISK_PAGE,
     STEADY_LEAST,
     STEADY_MOST,
 ];

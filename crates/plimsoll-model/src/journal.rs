@@ -12,6 +12,7 @@ use crate::ids::{IncidentId, PlanId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JournalKind {
     VerdictChanged,
+    AlertChanged,
     IncidentOpened,
     CaptureOrdered,
     DiagnosisMade,
@@ -48,8 +49,9 @@ pub struct JournalDraft {
 }
 
 impl JournalKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::VerdictChanged,
+        Self::AlertChanged,
         Self::IncidentOpened,
         Self::CaptureOrdered,
         Self::DiagnosisMade,
@@ -73,6 +75,7 @@ impl JournalKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::VerdictChanged => "verdict_changed",
+            Self::AlertChanged => "alert_changed",
             Self::IncidentOpened => "incident_opened",
             Self::CaptureOrdered => "capture_ordered",
             Self::DiagnosisMade => "diagnosis_made",

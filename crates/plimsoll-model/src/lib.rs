@@ -4,6 +4,7 @@
 //! I/O, reads a clock, or can be serialised: shapes that cross a process live in `plimsoll-wire`.
 
 mod action;
+mod alert;
 mod change;
 mod diagnosis;
 mod evidence;
@@ -21,6 +22,7 @@ mod verdict;
 pub use action::{
     Ability, Action, Command, Measured, PredictedPause, Reach, Receipt, ReceiptResult, Restored,
 };
+pub use alert::{Alert, AlertLevel, AlertTurn, Urgency};
 pub use change::{Change, ChangeKind};
 pub use diagnosis::{Capture, Diagnosis, Explanation, FaultClass, TypeCount, TypeGrowth};
 pub use evidence::Evidence;

@@ -157,7 +157,9 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Refuse(refusal) => refusals.push(refusal),
-                Effect::Record(_) | Effect::Save(_) => self.write(now, effect, shutdown).await?,
+                Effect::Record(_) | Effect::Save(_) | Effect::SaveAlert(..) => {
+                    self.write(now, effect, shutdown).await?;
+                }
             }
         }
         if something {
@@ -204,6 +206,9 @@ impl Driver {
         match effect {
             Effect::Record(draft) => self.journal.append(draft.clone(), now).await?,
             Effect::Save(incident) => self.store.save_incident(incident).await?,
+            Effect::SaveAlert(service, alert) => {
+                self.store.save_alert(service, alert.as_ref()).await?;
+            }
             Effect::Refuse(_) => {}
         }
         Ok(())

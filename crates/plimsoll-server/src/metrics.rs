@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use plimsoll_model::Verdict;
+use plimsoll_model::{Urgency, Verdict};
 
 use crate::answer::Failure;
 use crate::shared::Shared;
@@ -15,6 +15,8 @@ use crate::shared::Shared;
 struct Loop {
     services: usize,
     leaking: usize,
+    alerts: usize,
+    paging: usize,
     series: usize,
     samples: usize,
     incidents_open: usize,
@@ -38,6 +40,8 @@ pub(crate) async fn metrics(State(shared): State<Shared>) -> Result<impl IntoRes
         ("plimsoll_readings_refused_total", "counter", "Over services_max", seen.refused as f64),
         ("plimsoll_services", "gauge", "Services followed", seen.services as f64),
         ("plimsoll_services_leaking", "gauge", "Services that leak", seen.leaking as f64),
+        ("plimsoll_alerts", "gauge", "Services with a standing alert", seen.alerts as f64),
+        ("plimsoll_alerts_paging", "gauge", "Of those, the ones that page", seen.paging as f64),
         ("plimsoll_series", "gauge", "Series in memory", seen.series as f64),
         ("plimsoll_samples", "gauge", "Samples in memory", seen.samples as f64),
         ("plimsoll_incidents_open", "gauge", "Incidents open", seen.incidents_open as f64),
@@ -56,6 +60,8 @@ fn look(state: &plimsoll_control::State) -> Loop {
     Loop {
         services: state.histories().count(),
         leaking: state.assessments().filter(|a| a.verdict == Verdict::Leaking).count(),
+        alerts: state.alerts().count(),
+        paging: state.alerts().filter(|alert| alert.urgency == Urgency::Page).count(),
         series: all().count(),
         samples: all().map(|series| series.samples().len()).sum(),
         incidents_open: state.incidents().filter(|incident| incident.is_open()).count(),

@@ -172,7 +172,8 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
 /// The loop as an earlier run left it: its incidents, every change, and what was measured, thinner
 /// the older it is.
 async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<State, ServeError> {
-    let mut state = State::new(settings, store.incidents().await?, now);
+    let state = State::new(settings, store.incidents().await?, now);
+    let mut state = state.with_alerts(store.alerts().await?);
     for change in store.changes_since(now - RETENTION).await? {
         step(&mut state, now, Event::Changed(change));
     }

@@ -31,7 +31,8 @@ pub(crate) fn services(state: &State) -> Vec<ServiceView> {
             Some(history) => history.current().map(|life| instance(life, metric)).collect(),
             None => Vec::new(),
         };
-        ServiceView { assessment: assessment.into(), replicas }
+        let alert = state.alert(&assessment.service).map(Into::into);
+        ServiceView { assessment: assessment.into(), alert, replicas }
     };
     state.assessments().map(view).collect()
 }

@@ -12,8 +12,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Ability, Cause, ChangeKind, InstanceName, Metric, OutcomeKind, ServiceName, Span, Verdict,
-    Version,
+    Ability, AlertLevel, Cause, ChangeKind, InstanceName, Metric, OutcomeKind, ServiceName, Span,
+    Urgency, Verdict, Version,
 };
 
 pub use curve::Curve;
@@ -117,6 +117,15 @@ pub enum Expect {
     Never {
         service: ServiceName,
         verdict: Verdict,
+    },
+    /// A standing alert of this level and urgency.
+    Alert {
+        service: ServiceName,
+        level: AlertLevel,
+        urgency: Urgency,
+    },
+    NoAlert {
+        service: ServiceName,
     },
     NoIncident {
         service: ServiceName,

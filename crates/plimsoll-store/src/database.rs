@@ -175,15 +175,14 @@ async fn migrate(
 /// Forward only, in order, never changed once released: `sqlx` keeps the digest of each in the
 /// table `_sqlx_migrations`, and refuses a database with one that it does not know.
 fn migrations() -> Migrator {
-    let first = include_str!("../migrations/0001_first.sql");
-    let up = MigrationType::Simple;
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        up,
-        first.into_sql_str(),
-        false,
-    )])
+    let all = [
+        (1, "first", include_str!("../migrations/0001_first.sql")),
+        (3, "alerts", include_str!("../migrations/0003_alerts.sql")),
+    ];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(all.into_iter().map(migration).collect())
 }
 
 fn open_error(dir: &Path, path: &Path, source: sqlx::Error) -> OpenError {

@@ -15,6 +15,7 @@
 //! are kept in 15 to 40 ms, a single one in 1 to 3 ms, a journal entry in 10 ms; a replay gives
 //! 180 000 readings a second; a reading takes about 20 bytes.
 
+mod alerts;
 mod changes;
 mod database;
 mod error;

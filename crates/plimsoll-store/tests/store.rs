@@ -200,6 +200,31 @@ async fn an_incident_is_the_one_that_was_saved_last() {
 }
 
 #[tokio::test]
+async fn an_alert_stands_through_a_restart_until_it_is_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    let alert = |name: &str, level| Alert {
+        service: ServiceName::new(name).unwrap(),
+        level,
+        urgency: Urgency::Ticket,
+        raised_at: Timestamp::from_secs(1),
+        told_at: None,
+        steady_since: Some(Timestamp::from_secs(2)),
+    };
+    let (orders, cart) =
+        (alert("orders", AlertLevel::Suspect), alert("cart", AlertLevel::Probable));
+    store.save_alert(&orders.service, Some(&orders)).await.unwrap();
+    store.save_alert(&cart.service, Some(&cart)).await.unwrap();
+    let worse = alert("orders", AlertLevel::Confirmed);
+    store.save_alert(&worse.service, Some(&worse)).await.unwrap();
+    let store = reopened(store).await;
+    assert_eq!(store.alerts().await.unwrap(), [cart.clone(), worse.clone()]);
+    store.save_alert(&cart.service, None).await.unwrap();
+    let store = reopened(store).await;
+    assert_eq!(store.alerts().await.unwrap(), [worse]);
+}
+
+#[tokio::test]
 async fn a_directory_belongs_to_one_server() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path()).await.unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::alert::AlertRecord;
 use crate::event::ChangeShape;
 use crate::incident::IncidentRecord;
 use crate::journal::JournalEntry;
@@ -15,6 +16,8 @@ use crate::scan::{ScanInputs, ScanService};
 pub struct ServiceView {
     #[serde(flatten)]
     pub assessment: ScanService,
+    /// What somebody is told about it; null while nobody is.
+    pub alert: Option<AlertRecord>,
     /// All instances that report, also those that the verdict is not about.
     pub replicas: Vec<InstanceView>,
 }

@@ -11,6 +11,7 @@
 //!   people send is refused when it holds an unknown field.
 
 pub mod agent;
+pub mod alert;
 pub mod api;
 pub mod assessment;
 pub mod backtest;

@@ -45,6 +45,16 @@ words! {
     }
 }
 words! {
+    /// How far an alert has come.
+    AlertLevelWord = plimsoll_model::AlertLevel {
+        Suspect "suspect" Probable "probable" Confirmed "confirmed"
+    }
+}
+words! {
+    /// How soon somebody must act.
+    UrgencyWord = plimsoll_model::Urgency { Ticket "ticket" Page "page" }
+}
+words! {
     /// What one unit of a value is.
     UnitWord = plimsoll_model::Unit {
         Bytes "bytes" Count "count" Seconds "seconds" PerSecond "per_second"
@@ -93,7 +103,7 @@ words! {
 words! {
     /// What a journal entry is about.
     JournalWord = plimsoll_model::JournalKind {
-        VerdictChanged "verdict_changed" IncidentOpened "incident_opened"
+        VerdictChanged "verdict_changed" AlertChanged "alert_changed" IncidentOpened "incident_opened"
         CaptureOrdered "capture_ordered" DiagnosisMade "diagnosis_made" PlanMade "plan_made"
         PlanRefused "plan_refused" ApprovalGiven "approval_given"
         ApprovalRefused "approval_refused" PlanVoid "plan_void" PlanExpired "plan_expired"

@@ -138,7 +138,10 @@ pub(super) fn watch(
     let leaking = |at: Timestamp| {
         instances.values().any(|lives| view.of(lives, at).is_some_and(|memory| alarms(&memory, at)))
     };
-    let said = |at: &Timestamp| Said { at: *at, leaking: leaking(*at), assessment: None };
+    let said = |at: &Timestamp| {
+        let leaking = leaking(*at);
+        Said { at: *at, leaking, pages: leaking, assessment: None }
+    };
     looks.iter().map(said).collect()
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plimsoll_model::{Change, Incident, Reading, ServiceName, Span, Timestamp, Verdict};
 use plimsoll_server::{Clock, Playbook, ServeError, Settings};
 use plimsoll_sim::scenario::{Deed, Expect, Moment, PolicyLine, Scenario, Since, World};
+use plimsoll_wire::alert::AlertRecord;
 use plimsoll_wire::api::{ApproveRequest, ServiceView};
 use plimsoll_wire::event::ChangeShape;
 use plimsoll_wire::incident::IncidentRecord;
@@ -213,6 +214,17 @@ impl Play {
             Expect::Never { service, verdict } => {
                 let seen = self.verdicts_seen.contains(&(service.clone(), verdict.name()));
                 (!seen, format!("{service} was {verdict} at some time"))
+            }
+            Expect::Alert { service, level, urgency } => {
+                let found = self.services.get(service).and_then(|view| view.alert.as_ref());
+                let as_said = |alert: &&AlertRecord| {
+                    alert.level == (*level).into() && alert.urgency == (*urgency).into()
+                };
+                (found.filter(as_said).is_some(), format!("alert: {found:?}"))
+            }
+            Expect::NoAlert { service } => {
+                let found = self.services.get(service).and_then(|view| view.alert.as_ref());
+                (found.is_none(), format!("{found:?}"))
             }
             Expect::NoIncident { service } => {
                 let found = self.newest(service).await.map(|found| found.opened_on.reason);

@@ -19,6 +19,8 @@ impl Expect {
             | Self::Growing { service, .. } => Some(service),
             Self::Verdict { .. }
             | Self::Never { .. }
+            | Self::Alert { .. }
+            | Self::NoAlert { .. }
             | Self::NoIncident { .. }
             | Self::Runs { .. }
             | Self::PlanVoid { .. }
@@ -63,6 +65,8 @@ impl Expect {
             }
             Self::Verdict { .. }
             | Self::Never { .. }
+            | Self::Alert { .. }
+            | Self::NoAlert { .. }
             | Self::NoIncident { .. }
             | Self::Runs { .. }
             | Self::PlanVoid { .. }

@@ -206,6 +206,14 @@ fn expect(words: &[&str]) -> Result<Expect, String> {
         ["no", "incident", "of", service] => {
             Ok(Expect::NoIncident { service: service_name(service)? })
         }
+        ["no", "alert", "about", service] => {
+            Ok(Expect::NoAlert { service: service_name(service)? })
+        }
+        ["alert", "about", service, level, urgency] => Ok(Expect::Alert {
+            service: service_name(service)?,
+            level: level.parse()?,
+            urgency: urgency.parse()?,
+        }),
         ["plan", "of", service, playbook] => {
             Ok(Expect::Plan { service: service_name(service)?, playbook: text(playbook) })
         }
