@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod clock;
 mod demo;
+mod fuzz;
 mod needs;
 mod pipeline;
 mod stage;
@@ -37,6 +38,14 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Feed the readers of input with what libFuzzer makes up; needs `cargo-fuzz`.
+    Fuzz {
+        /// One target of `fuzz/fuzz_targets`; all of them, one after the other, by default.
+        target: Option<String>,
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// The rules that neither the compiler nor clippy knows: directions, sizes, names, documents.
     Tidy,
 }
@@ -47,6 +56,9 @@ fn main() -> ExitCode {
         Command::Check => pipeline::check(&root),
         Command::Test => pipeline::test(&root),
         Command::Demo { arguments } => demo::run(&root, &arguments),
+        Command::Fuzz { target, seconds } => {
+            fuzz::run(&root, &fuzz::Run { target: target.as_deref(), seconds })
+        }
         Command::Tidy => tidy::run(&root),
     };
     match finished {

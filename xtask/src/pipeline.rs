@@ -49,9 +49,6 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     })?;
     read_only_stages(&mut stages)?;
     stages.cargo_doc(DOCUMENTATION)?;
-    if root.join("fuzz/Cargo.toml").is_file() {
-        stages.cargo("fuzz targets", &["build", "--manifest-path", "fuzz/Cargo.toml"])?;
-    }
     stages.cargo("programs", PROGRAMS)?;
     stages.cargo_test("doc tests", DOC_TESTS)?;
     let outcome = stages.cargo_test("tests", ALL_TESTS);

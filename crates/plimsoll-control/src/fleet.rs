@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Change, InstanceName, Level, Life, Metric, Reading, Sample, SeriesLimit, ServiceHistory,
-    ServiceName, Span, Timestamp, Version,
+    Change, ChangeKind, InstanceName, Level, Life, Metric, Reading, Sample, SeriesLimit,
+    ServiceHistory, ServiceName, Span, Timestamp, Version,
 };
 
 /// Changes kept of one service: a year of daily deploys.
@@ -52,7 +52,7 @@ impl Fleet {
             Some(history) => {
                 history.change(change);
                 if history.changes.len() > CHANGES_MAX {
-                    history.changes.remove(0);
+                    history.changes.remove(dispensable(&history.changes));
                 }
             }
             None => self.refused += 1,
@@ -102,6 +102,12 @@ pub(crate) fn current_life<'a>(
     instance: &InstanceName,
 ) -> Option<&'a Life> {
     history.lives.iter().rev().find(|life| life.instance == *instance)
+}
+
+/// The change that a full history can do without: the oldest line of a log, of which there may be
+/// many, else the oldest of all.
+fn dispensable(changes: &[Change]) -> usize {
+    changes.iter().position(|change| change.kind == ChangeKind::Log).unwrap_or(0)
 }
 
 /// The samples of one metric of a life from a moment on.

@@ -9,18 +9,19 @@ use crate::envelope::{blocks, span};
 use crate::judge::{Finding, Why};
 use crate::rivals::Story;
 use crate::scene::Scene;
+use crate::signs::named_cause;
 use crate::thresholds as limits;
 
 /// Names the cause, and says what was needed where the name depends on it.
 pub(crate) fn cause(scene: &Scene<'_>, found: &mut Finding<'_>) -> Cause {
     let study = &found.study;
     match found.verdict {
-        Verdict::Leaking => leak_cause(found),
+        Verdict::Leaking => leak_cause(scene, found),
         Verdict::Undecided => Cause::None,
         Verdict::Suspect => match found.why {
             Why::StillFilling => Cause::Cache,
             Why::CannotTell(story) => story_cause(story),
-            _ if study.course == Course::Growing => leak_cause(found),
+            _ if study.course == Course::Growing => leak_cause(scene, found),
             _ => Cause::None,
         },
         Verdict::Steady => match study.course {
@@ -43,8 +44,9 @@ fn story_cause(story: Story) -> Cause {
     }
 }
 
-/// Native memory that an allocator holds and the program does not is fragmentation.
-fn leak_cause(found: &Finding<'_>) -> Cause {
+/// Native memory that an allocator holds and the program does not is fragmentation; where only a
+/// footprint is measured, what a runtime said of itself may name the culprit.
+fn leak_cause(scene: &Scene<'_>, found: &Finding<'_>) -> Cause {
     let rise = found.study.trend.map_or(0.0, |trend| trend.rise);
     let gained = |metric| {
         let outline = found.run.outline(metric)?;
@@ -56,7 +58,7 @@ fn leak_cause(found: &Finding<'_>) -> Cause {
         (Cause::Native, Some(resident), Some(active)) if resident - active > 0.6 * rise => {
             Cause::Fragmentation
         }
-        (cause, _, _) => cause,
+        (cause, _, _) => named_cause(scene, &found.run, &found.study.rung).unwrap_or(cause),
     }
 }
 

@@ -7,11 +7,13 @@ use plimsoll_model::{Evidence, Metric, Unit};
 
 use crate::cohort::{Control, Repeated};
 use crate::course::{Course, Study};
-use crate::scene::Run;
+use crate::scene::{Run, Scene};
+use crate::signs::about_signatures;
 use crate::thresholds as limits;
 
 /// Every fact with its weight, the prior first.
 pub(crate) fn evidence(
+    scene: &Scene<'_>,
     run: &Run<'_>,
     study: &Study,
     beside: &Control,
@@ -37,6 +39,7 @@ pub(crate) fn evidence(
     }
     all.extend(about_load(run, study));
     all.extend(about_control(beside));
+    all.extend(about_signatures(scene, run, study, repeated.is_some()));
     if let Some(again) = repeated {
         let claim = format!("{} runs climbed at the same pace, restarts only hid it", again.runs);
         all.push(fact(4.0, claim, metric));

@@ -191,7 +191,7 @@ fn finding<'a>(scene: &Scene<'a>, run: &Run<'a>, rung: &Rung) -> Finding<'a> {
     {
         (verdict, why) = (Verdict::Leaking, Why::GrowsOn);
     }
-    let evidence = evidence(run, &study, &beside, repeated.as_ref());
+    let evidence = evidence(scene, run, &study, &beside, repeated.as_ref());
     if verdict == Verdict::Leaking && probability(&evidence) < limits::CONFIDENCE_LEAKING.default {
         verdict = Verdict::Suspect;
     }

@@ -12,7 +12,8 @@
 //! 5. `trend` and `course`: what is left grows, slows, levels off, wanders, or is flat;
 //! 6. `cohort`: replicas and previous versions at equal uptime agree or do not;
 //! 7. `attribution` and `forecast`: since which change, until when;
-//! 8. `judge` leads a series through the `gates`, the `evidence` and the naming of the `cause`;
+//! 8. `judge` leads a series through the `gates`, the `evidence` (`signs` are what logs and the
+//!    kernel said) and the naming of the `cause`;
 //!    `report` chooses who speaks, and says it in words;
 //! 9. [`explain`] tells all of that to a person, and judges nothing.
 //!
@@ -37,6 +38,7 @@ mod report;
 mod rivals;
 mod scene;
 mod season;
+mod signs;
 pub mod thresholds;
 mod trend;
 

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
+use std::sync::LazyLock;
 
-use plimsoll_model::{Change, ChangeKind, Timestamp};
+use plimsoll_model::{Change, ChangeKind, SIGNATURE_ATTRIBUTE, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +16,7 @@ use crate::lines::{Line, Lines};
 use crate::moment;
 use crate::names::Names;
 use crate::rejection::{Reason, Rejection, Rejections};
+use crate::signatures::Signatures;
 
 /// Longest event in bytes. A log message with its stack trace fits; a dump does not belong here.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -27,6 +29,9 @@ const KEY_BYTES_MAX: usize = 128;
 
 /// Longest value of an attribute, in bytes: a log line with the head of its stack trace.
 const VALUE_BYTES_MAX: usize = 4096;
+
+/// Where a `log` event holds its line.
+const MESSAGE_ATTRIBUTE: &str = "message";
 
 /// Why a stream of events could not be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +96,10 @@ pub fn parse(bytes: &[u8], now: Option<Timestamp>) -> Result<Change, Rejection> 
         Some(name) => Some(names.instance(name)?),
     };
     let version = names.version(event.version.as_deref().unwrap_or(""))?;
-    let attributes = attributes(event.attributes.unwrap_or_default())?;
+    let mut attributes = attributes(event.attributes.unwrap_or_default())?;
+    if kind == ChangeKind::Log {
+        name_signature(&mut attributes);
+    }
     Ok(Change { at, kind, service, instance, version, attributes })
 }
 
@@ -140,6 +148,16 @@ fn attributes(
             Ok((key, value))
         })
         .collect()
+}
+
+/// What a line said is not kept where it is known what it means.
+fn name_signature(attributes: &mut BTreeMap<String, String>) {
+    static SIGNATURES: LazyLock<Signatures> = LazyLock::new(Signatures::built_in);
+    let Some(message) = attributes.get(MESSAGE_ATTRIBUTE) else { return };
+    if let Some(signature) = SIGNATURES.of(message) {
+        attributes.remove(MESSAGE_ATTRIBUTE);
+        attributes.insert(SIGNATURE_ATTRIBUTE.to_owned(), signature.name().to_owned());
+    }
 }
 
 fn too_long() -> Rejection {
@@ -216,6 +234,21 @@ mod tests {
             &event(&format!(r#","attributes":{{{}}}"#, many.join(","))),
             Reason::TooManyAttributes,
         );
+    }
+
+    #[test]
+    fn a_line_of_a_log_whose_meaning_is_known_is_kept_as_that_alone() {
+        let check = |kind: &str, message: &str, want: (&str, &str)| {
+            let text = format!(
+                r#"{{"ts":1,"kind":"{kind}","service":"a","attributes":{{"message":"{message}"}}}}"#
+            );
+            let attributes = parse_text(&text).unwrap().attributes;
+            let found: Vec<_> = attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            assert_eq!(found, [want], "{message}");
+        };
+        check("log", "x: Too many open files", ("signature", "too_many_files"));
+        check("log", "a person's note", ("message", "a person's note"));
+        check("deploy", "Too many open files", ("message", "Too many open files"));
     }
 
     #[test]

@@ -8,7 +8,9 @@ pub mod admission;
 pub mod catalogue;
 pub mod csv;
 pub mod events;
+pub mod kernel;
 mod lines;
+pub mod logs;
 mod metric_name;
 mod moment;
 mod names;
@@ -16,6 +18,7 @@ pub mod otlp;
 pub mod parquet;
 pub mod prometheus;
 mod rejection;
+pub mod signatures;
 mod source_name;
 pub mod traffic;
 

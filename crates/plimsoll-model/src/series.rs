@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 use crate::change::Change;
 use crate::ids::{InstanceName, ServiceName, Version};
 use crate::metric::{Metric, Role, Unit};
+use crate::signature::Observed;
 use crate::time::Timestamp;
 
 pub use outline::{Outline, Stretch};
@@ -247,6 +248,12 @@ impl ServiceHistory {
         let mut current: Vec<_> = newest.collect();
         current.reverse();
         current.into_iter()
+    }
+
+    /// The signatures that were seen, oldest first. They stand among the changes, under whose bound
+    /// they are.
+    pub fn observed(&self) -> impl Iterator<Item = Observed<'_>> {
+        self.changes.iter().filter_map(Observed::of)
     }
 
     pub fn last_seen(&self) -> Option<Timestamp> {

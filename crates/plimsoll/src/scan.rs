@@ -6,6 +6,7 @@
 mod chart;
 mod explain;
 mod judge;
+mod logs;
 mod passes;
 mod prometheus;
 mod read;
@@ -38,6 +39,7 @@ suspect, or there are no samples; 0 everything is steady; 2 the input cannot be 
 Examples:
   plimsoll scan --telemetry telemetry.csv --events events.jsonl
   plimsoll scan --telemetry - --service orders --format json < telemetry.csv
+  plimsoll scan --telemetry telemetry.csv --logs kern.log --logs orders/orders-0=app.log
   plimsoll scan --telemetry telemetry.csv --explain orders
   plimsoll scan --prometheus http://127.0.0.1:9090 --since 7d
   plimsoll scan --prometheus http://127.0.0.1:9090 --match 'namespace=\"shop\"' --format json";
@@ -55,6 +57,10 @@ pub(crate) struct Args {
     /// Deploys, restarts and other events, one JSON object a line; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// A log of the kernel or of a service, for what it says of memory and handles; may be repeated.
+    /// Lines of text need SERVICE=FILE or SERVICE/INSTANCE=FILE, the kernel's and JSON need not.
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = logs::LogFile::parse)]
+    logs: Vec<logs::LogFile>,
     /// Assess as of this moment (Unix seconds or RFC 3339) [default: the newest sample]
     #[arg(long, value_name = "TIME", value_parser = read::moment)]
     at: Option<Timestamp>,

@@ -14,5 +14,7 @@ mod families;
 mod files;
 #[path = "scan/format.rs"]
 mod format;
+#[path = "scan/logs.rs"]
+mod logs;
 #[path = "scan/recorded.rs"]
 mod recorded;

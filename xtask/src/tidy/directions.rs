@@ -48,6 +48,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     // Writes corpora, drawn and adapted; beside the product, which never needs it.
     ("corpora", &["model", "wire", "sim"]),
+    // Feeds every reader of the product; no part of it.
+    ("fuzz", &["model", "wire", "heap", "sim", "ingest", "runtime", "agent"]),
     ("xtask", &[]),
 ];
 
@@ -82,7 +84,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 fn our_own(dependency: &str) -> Option<&str> {
     match dependency {
-        "plimsoll" | "ledger" | "corpora" => Some(dependency),
+        "plimsoll" | "ledger" | "corpora" | "fuzz" => Some(dependency),
         _ => dependency.strip_prefix("plimsoll-"),
     }
 }

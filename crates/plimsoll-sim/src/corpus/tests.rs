@@ -136,7 +136,7 @@ fn what_does_not_leak_has_no_onset_and_never_meets_its_limit() {
         assert_eq!((truth.onset, truth.exhausted_at, truth.growth_per_hour), (None, None, None));
         assert!(truth.instances.is_empty() && truth.change.is_none());
         let killed = case.changes.iter().any(|change| {
-            change.kind == ChangeKind::OomKill || change.attributes.contains_key("message")
+            change.kind == ChangeKind::OomKill || change.attributes.contains_key("signature")
         });
         assert!(!killed, "{} runs out of memory", case.service);
     }
@@ -214,7 +214,7 @@ fn a_leak_that_kills_is_told_of_and_its_lives_are_alike() {
     for seed in SEEDS {
         let case = draw(family, seed);
         let ends = |change: &&plimsoll_model::Change| {
-            change.kind == ChangeKind::OomKill || change.attributes.contains_key("message")
+            change.kind == ChangeKind::OomKill || change.attributes.contains_key("signature")
         };
         let name = case.truth.instances[0].clone();
         let of_one = case.changes.iter().filter(|change| change.instance.as_ref() == Some(&name));

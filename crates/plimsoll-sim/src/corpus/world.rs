@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_model::{
-    Cause, Change, ChangeKind, InstanceName, Metric, Reading, ServiceName, Version,
+    Cause, Change, ChangeKind, InstanceName, Metric, Reading, SIGNATURE_ATTRIBUTE, ServiceName,
+    Signature, Version,
 };
 
 use super::body::Runtime;
@@ -191,7 +192,7 @@ impl World {
         let down = replica.draw.between(4.0, 90.0) / 3600.0;
         replica.restarts += 1;
         replica.kills += u32::from(gave_way == Some(GaveWay::Container));
-        let attribute = message.map(|text| ("message", text));
+        let attribute = message.map(|name| (SIGNATURE_ATTRIBUTE, name));
         self.tell(wall, kind, Some(&replica.name), attribute);
         if self.tells_restarts {
             self.tell(wall + down, ChangeKind::Restart, Some(&replica.name), None);
@@ -333,11 +334,7 @@ fn schedule(plan: &mut Plan) -> Vec<(f64, u32, What)> {
 
 fn out_of_heap(runtime: Runtime) -> Option<&'static str> {
     match runtime {
-        Runtime::Jvm => Some("java.lang.OutOfMemoryError: Java heap space"),
-        Runtime::Dotnet => Some("System.OutOfMemoryException: out of memory"),
-        Runtime::Node => Some(
-            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
-        ),
+        Runtime::Jvm | Runtime::Dotnet | Runtime::Node => Some(Signature::HeapFull.name()),
         Runtime::Go | Runtime::Python | Runtime::Native => None,
     }
 }

@@ -10,6 +10,9 @@ use plimsoll_model::{
 
 use super::{Curve, Deed, Expect, Moment, PolicyLine, Scenario, ServiceModel, Since};
 
+/// Replicas of one service that are played. A scenario is read by people.
+const REPLICAS_MAX: usize = 1000;
+
 /// A line that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
@@ -102,6 +105,9 @@ fn policy(words: &[&str]) -> Result<PolicyLine, String> {
 
 fn service(name: &str, count: &str, metric: &str, limit: f64) -> Result<ServiceModel, String> {
     let count: usize = count.parse().map_err(|_| format!("`{count}` is no number of replicas"))?;
+    if count > REPLICAS_MAX {
+        return Err(format!("{count} replicas are more than the {REPLICAS_MAX} that are played"));
+    }
     let replica = |index| instance(&format!("{name}-{index}"));
     Ok(ServiceModel {
         service: service_name(name)?,
@@ -381,6 +387,8 @@ mod tests {
         check("every 1s for 5m\n\nat noon deploy orders 1", 3, "no length of time");
         check("every 1s for 5m\nfrobnicate", 2, "not understood");
         check("every 1s for 5m\nat 2m expect orders angry", 2, "no verdict");
+        let many = "every 1s for 5m\nservice a of 99999999999 on process.memory.rss limit 1GiB";
+        check(many, 2, "more than the 1000");
     }
 
     #[test]

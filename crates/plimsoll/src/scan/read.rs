@@ -12,6 +12,7 @@ use plimsoll_ingest::{CLOCK_AHEAD_MAX, Reason, Rejections};
 use plimsoll_model::{Change, ServiceName, Span, Timestamp};
 
 use super::Args;
+use super::logs::{self, LogsError};
 use super::passes::PassError;
 use super::prometheus::{self, PullError, Pulled};
 use super::source::{Source, SourceError, is_stdin, open};
@@ -36,7 +37,7 @@ const NAMED_MAX: usize = 10;
 pub(crate) struct Input {
     pub(crate) telemetry: Supply,
     pub(crate) changes: Vec<Change>,
-    /// Lines of both files that could not be used.
+    /// Lines of all files that could not be used.
     pub(crate) rejected: u64,
 }
 
@@ -55,7 +56,9 @@ enum ScanError {
     Events { path: PathBuf, source: EventsError },
     #[error("the catalogue `{}` cannot be used", path.display())]
     Catalogue { path: PathBuf, source: CatalogueError },
-    #[error("telemetry and events cannot both be standard input; put one of them into a file")]
+    #[error(transparent)]
+    Logs(#[from] LogsError),
+    #[error("two inputs cannot both be standard input; put one of them into a file")]
     OneStdin,
     #[error("none of the {rows} lines of telemetry could be used; correct what is named above")]
     NothingUsable { rows: u64 },
@@ -78,8 +81,10 @@ impl From<ScanError> for Failure {
 
 /// Reads everything that the arguments name.
 pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<Input, Failure> {
-    let telemetry_is_stdin = args.telemetry.as_deref().is_some_and(is_stdin);
-    if telemetry_is_stdin && args.events.as_deref().is_some_and(is_stdin) {
+    let one_at_most = [&args.telemetry, &args.events].into_iter().flatten();
+    let from_stdin = one_at_most.filter(|path| is_stdin(path)).count()
+        + args.logs.iter().filter(|log| log.is_stdin()).count();
+    if from_stdin > 1 {
         return Err(ScanError::OneStdin.into());
     }
     let catalogue = read_catalogue(args.catalogue.as_deref())?;
@@ -94,6 +99,7 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
             (telemetry, refused, "line")
         }
     };
+    let refused_lines = read_logs(args, &telemetry, &mut changes)?;
     if let Some(end) = believed_until(&telemetry, now) {
         refused.add_many(Reason::TimeInFuture, telemetry.count_after(end));
         telemetry.drop_after(end);
@@ -108,7 +114,8 @@ pub(super) fn read(args: &Args, now: Timestamp, progress: &Progress) -> Result<I
     if telemetry.services() == 0 && !refused.is_empty() {
         return Err(ScanError::NothingUsable { rows: refused.total() }.into());
     }
-    Ok(Input { telemetry, changes, rejected: refused.total() + refused_changes.total() })
+    let rejected = refused.total() + refused_changes.total() + refused_lines;
+    Ok(Input { telemetry, changes, rejected })
 }
 
 /// Unix seconds or RFC 3339, from the command line.
@@ -206,6 +213,24 @@ fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
     let summary = events::read(open(path).map_err(opening(path))?, None, &mut sink)
         .map_err(|source| ScanError::Events { path: path.to_owned(), source })?;
     if too_many { Err(ScanError::TooManyEvents) } else { Ok((changes, summary.rejections)) }
+}
+
+/// Adds what logs tell; of kills by the kernel only those that nobody told before.
+fn read_logs(args: &Args, telemetry: &Supply, changes: &mut Vec<Change>) -> Result<u64, ScanError> {
+    let services: Vec<ServiceName> = telemetry.names().into_iter().cloned().collect();
+    let mut rejected = 0;
+    for log in &args.logs {
+        let (found, refused) = log.read(&services)?;
+        let (kills, others) = logs::split(found);
+        add_untold(changes, kills);
+        changes.extend(others);
+        if changes.len() > CHANGES_MAX {
+            return Err(ScanError::TooManyEvents);
+        }
+        say_refused(&lines_of(log.path(), "line"), "line", &refused);
+        rejected += refused.total();
+    }
+    Ok(rejected)
 }
 
 /// The moment after which a sample is from the future. None where the whole file says that this

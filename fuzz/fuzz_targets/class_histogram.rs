@@ -1,0 +1,4 @@
+//! `cargo xtask fuzz class_histogram`. What is checked stands in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::check("class_histogram", bytes));
