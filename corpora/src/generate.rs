@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use plimsoll_model::Timestamp;
-use plimsoll_sim::corpus::{self, CorpusCase, Family, Half, Label};
-use plimsoll_wire::corpus::{HalfWord, LabelWord, TruthShape};
+use plimsoll_model::{Half, Timestamp};
+use plimsoll_sim::corpus::{self, CorpusCase, Family};
+use plimsoll_wire::corpus::TruthShape;
 use plimsoll_wire::format_time;
 
 use crate::write::Corpus;
@@ -120,14 +120,8 @@ fn truth(case: &CorpusCase) -> TruthShape {
     TruthShape {
         service: service.to_string(),
         family: (*family).to_owned(),
-        half: match half {
-            Half::Tune => HalfWord::Tune,
-            Half::Report => HalfWord::Report,
-        },
-        label: match label {
-            Label::Leaking => LabelWord::Leaking,
-            Label::Benign => LabelWord::Benign,
-        },
+        half: (*half).into(),
+        label: (*label).into(),
         cause: truth.cause.map(Into::into),
         onset: time(truth.onset),
         ends: time(truth.ends),

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use plimsoll_wire::corpus::{CorpusManifest, FORMAT, HalfWord, LabelWord, TruthShape};
+use plimsoll_wire::corpus::{CorpusManifest, FORMAT, TruthShape};
+use plimsoll_wire::words::{HalfWord, LabelWord};
 
 /// Machines that are taken of a set that has many.
 const MACHINES: usize = 3;

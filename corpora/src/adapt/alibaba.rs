@@ -4,25 +4,18 @@
 
 use std::path::Path;
 
-use plimsoll_model::{Metric, Timestamp};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric, Timestamp};
 
 use super::draft::{Draft, instance};
-use super::harvest::Harvest;
-use super::table::{Row, Table, files, stem};
+use super::harvest::{Harvest, each_table};
+use super::table::{Row, Table};
 use super::{AdaptError, moment};
 
 /// Bytes that stand for one percent.
 const PERCENT: f64 = 1_073_741_824.0;
 
 pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptError> {
-    let machines = files(folder, &[".csv", ".csv.gz"])?;
-    for (index, path) in machines.iter().enumerate() {
-        harvest.progress(index, machines.len());
-        let draft = draft(&stem(path), Table::open(path)?, harvest)?;
-        harvest.case(draft)?;
-    }
-    Ok(())
+    each_table(harvest, folder, draft)
 }
 
 fn draft(name: &str, table: Table, harvest: &mut Harvest) -> Result<Draft, AdaptError> {
@@ -43,7 +36,7 @@ fn draft(name: &str, table: Table, harvest: &mut Harvest) -> Result<Draft, Adapt
         Ok(())
     })?;
     // "Anomaly" is no leak by itself: that host swings between 59 and 97 % and ends where it began.
-    let label = if normal { LabelWord::Benign } else { LabelWord::Unlabelled };
+    let label = if normal { Label::Benign } else { Label::Unlabelled };
     let mut draft = Draft::new(name, label)?;
     for (at, share) in samples {
         draft.limit(at, &machine, Metric::NodeMemoryAllocatable, 100.0 * PERCENT);

@@ -3,30 +3,23 @@
 
 use std::path::Path;
 
-use plimsoll_model::Metric;
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric};
 
 use super::draft::{Draft, instance};
-use super::harvest::Harvest;
-use super::table::{Table, files, stem};
+use super::harvest::{Harvest, each_table};
+use super::table::Table;
 use super::{AdaptError, moment};
 
 const KIB: f64 = 1024.0;
 
 pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptError> {
-    let machines = files(folder, &[".csv", ".csv.gz"])?;
-    for (index, path) in machines.iter().enumerate() {
-        harvest.progress(index, machines.len());
-        let draft = draft(&stem(path), Table::open(path)?, harvest)?;
-        harvest.case(draft)?;
-    }
-    Ok(())
+    each_table(harvest, folder, draft)
 }
 
 fn draft(name: &str, table: Table, harvest: &mut Harvest) -> Result<Draft, AdaptError> {
     let time = table.column("epoch_s")?;
     let [capacity, usage] = [table.column("mem_capacity_kb")?, table.column("mem_usage_kb")?];
-    let mut draft = Draft::new(name, LabelWord::Unlabelled)?;
+    let mut draft = Draft::new(name, Label::Unlabelled)?;
     let machine = instance(name)?;
     let mut off = 0;
     table.each(harvest, |row| {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Change, ChangeKind, InstanceName, Metric, Reading, ServiceName, Timestamp, Version,
+    Change, ChangeKind, Half, InstanceName, Label, Metric, Reading, ServiceName, Timestamp, Version,
 };
-use plimsoll_wire::corpus::{HalfWord, LabelWord, TruthShape};
+use plimsoll_wire::corpus::TruthShape;
 use plimsoll_wire::words::CauseWord;
 
 use super::AdaptError;
@@ -14,7 +14,7 @@ use super::AdaptError;
 #[derive(Debug)]
 pub(super) struct Draft {
     service: ServiceName,
-    label: LabelWord,
+    label: Label,
     cause: Option<CauseWord>,
     runtime: &'static str,
     version: Option<Version>,
@@ -26,7 +26,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// `service` names a file too, so what a path or a CSV field cannot hold becomes a dash.
-    pub(super) fn new(service: &str, label: LabelWord) -> Result<Self, AdaptError> {
+    pub(super) fn new(service: &str, label: Label) -> Result<Self, AdaptError> {
         let service = plain(service);
         let name = ServiceName::new(&service);
         Ok(Self {
@@ -105,7 +105,7 @@ impl Draft {
         &self.readings
     }
 
-    pub(super) const fn label(&self) -> LabelWord {
+    pub(super) const fn label(&self) -> Label {
         self.label
     }
 
@@ -124,8 +124,8 @@ impl Draft {
             service: self.service.to_string(),
             family: family.into(),
             // Nothing was fitted to any of these sets.
-            half: HalfWord::Report,
-            label: self.label,
+            half: Half::Report.into(),
+            label: self.label.into(),
             cause: self.cause,
             onset: None,
             ends: None,
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_written_once_until_it_changes() {
-        let mut draft = Draft::new("a/b,c", LabelWord::Benign).unwrap();
+        let mut draft = Draft::new("a/b,c", Label::Benign).unwrap();
         let vm = instance("vm 1").unwrap();
         for (at, limit) in [(0, 5.0), (60, 5.0), (86_400, 7.0)] {
             draft.limit(Timestamp::from_secs(at), &vm, Metric::NodeMemoryAllocatable, limit);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_empty_is_refused() {
-        assert!(matches!(Draft::new("", LabelWord::Benign), Err(AdaptError::Name(..))));
+        assert!(matches!(Draft::new("", Label::Benign), Err(AdaptError::Name(..))));
         assert!(matches!(instance(""), Err(AdaptError::Name(..))));
     }
 }

@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use plimsoll_model::{Metric, Timestamp};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric, Timestamp};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -79,7 +78,7 @@ fn drafts(
             draft = draft.version(revision)?;
         }
         let id = instance(&pid.to_string())?;
-        if label == LabelWord::Leaking {
+        if label == Label::Leaking {
             draft.leaks(&id);
         }
         for (at, bytes) in process.samples {
@@ -115,16 +114,16 @@ fn processes(table: Table, harvest: &mut Harvest) -> Result<BTreeMap<u64, Proces
 }
 
 /// The set labels a process by run, name and, in the note, its id; and all others with one line.
-fn label(labels: &[Labelled], run: &str, process: &str, pid: u64) -> LabelWord {
+fn label(labels: &[Labelled], run: &str, process: &str, pid: u64) -> Label {
     let own = |label: &&Labelled| {
         let same_pid = label.note.split(' ').any(|word| word == pid.to_string());
         stem(Path::new(&label.file)) == run && label.process == process && same_pid
     };
     let others = |label: &&Labelled| label.file == "*";
     match labels.iter().find(own).or_else(|| labels.iter().find(others)) {
-        Some(label) if label.leaking => LabelWord::Leaking,
-        Some(_) => LabelWord::Benign,
-        None => LabelWord::Unlabelled,
+        Some(label) if label.leaking => Label::Leaking,
+        Some(_) => Label::Benign,
+        None => Label::Unlabelled,
     }
 }
 
@@ -143,11 +142,11 @@ mod tests {
         let check = |run, process, pid, want| {
             assert_eq!(label(&labels, run, process, pid), want, "{run} {process} {pid}");
         };
-        check("tdcsarv_1", "control", 400_924, LabelWord::Leaking);
-        check("tdcsarv_1", "control", 400_925, LabelWord::Benign);
-        check("tdcsarv_1", "logManager", 400_924, LabelWord::Benign);
-        check("tdcsarv_2", "control", 5, LabelWord::Benign);
-        assert_eq!(label(&[], "tdcsarv_1", "control", 1), LabelWord::Unlabelled);
+        check("tdcsarv_1", "control", 400_924, Label::Leaking);
+        check("tdcsarv_1", "control", 400_925, Label::Benign);
+        check("tdcsarv_1", "logManager", 400_924, Label::Benign);
+        check("tdcsarv_2", "control", 5, Label::Benign);
+        assert_eq!(label(&[], "tdcsarv_1", "control", 1), Label::Unlabelled);
     }
 
     #[test]

@@ -6,8 +6,7 @@
 
 use std::path::Path;
 
-use plimsoll_model::{InstanceName, Metric};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{InstanceName, Label, Metric};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -43,7 +42,7 @@ pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptErro
 fn drafts(run: &str, table: Table, harvest: &mut Harvest) -> Result<[Draft; 2], AdaptError> {
     let time = table.column("t")?;
     let columns = columns(table.columns())?;
-    let new = |what| Draft::new(&format!("{run}-{what}"), LabelWord::Benign);
+    let new = |what| Draft::new(&format!("{run}-{what}"), Label::Benign);
     let mut driver = new("driver")?.runtime("jvm");
     let mut executors = new("executors")?.runtime("jvm");
     table.each(harvest, |row| {

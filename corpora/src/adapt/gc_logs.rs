@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use plimsoll_model::{Metric, Span, Timestamp};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric, Span, Timestamp};
 use plimsoll_wire::words::CauseWord;
 
 use super::draft::{Draft, instance};
@@ -88,7 +87,7 @@ fn fingerprint(collections: &[Collection]) -> u64 {
 
 fn draft(name: &str, said: Option<&str>, collections: &[Collection]) -> Result<Draft, AdaptError> {
     let leaks = said == Some("leak");
-    let label = if leaks { LabelWord::Leaking } else { LabelWord::Unlabelled };
+    let label = if leaks { Label::Leaking } else { Label::Unlabelled };
     let short = name.trim_start_matches("gctoolkit/gclogs/").trim_end_matches(".log");
     let mut draft = Draft::new(short, label)?.runtime("jvm");
     let jvm = instance("jvm")?;

@@ -6,11 +6,11 @@ use std::fmt;
 use std::io::{IsTerminal, stderr};
 use std::path::Path;
 
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::Label;
 
 use super::AdaptError;
 use super::draft::Draft;
-use super::table::Misfit;
+use super::table::{Misfit, Table, files, stem};
 use crate::write::Corpus;
 
 /// Lines of one file that are shown; the others are only counted.
@@ -27,7 +27,7 @@ pub(super) struct Harvest {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tally {
     name: &'static str,
-    cases: BTreeMap<LabelWord, u64>,
+    cases: BTreeMap<Label, u64>,
     container_days: f64,
     readings: u64,
     rejected_lines: u64,
@@ -104,11 +104,26 @@ impl Harvest {
     }
 }
 
+/// Writes the one case of each table of a folder, named by its file.
+pub(super) fn each_table(
+    harvest: &mut Harvest,
+    folder: &Path,
+    draft: fn(&str, Table, &mut Harvest) -> Result<Draft, AdaptError>,
+) -> Result<(), AdaptError> {
+    let tables = files(folder, &[".csv", ".csv.gz"])?;
+    for (index, path) in tables.iter().enumerate() {
+        harvest.progress(index, tables.len());
+        let draft = draft(&stem(path), Table::open(path)?, harvest)?;
+        harvest.case(draft)?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |label| self.cases.get(&label).copied().unwrap_or_default();
         let [leaking, benign, unlabelled] =
-            [LabelWord::Leaking, LabelWord::Benign, LabelWord::Unlabelled].map(of);
+            [Label::Leaking, Label::Benign, Label::Unlabelled].map(of);
         let cases = leaking + benign + unlabelled;
         write!(
             f,
@@ -129,13 +144,13 @@ mod tests {
     #[test]
     fn a_set_says_what_came_of_it() {
         let mut harvest = Harvest::scratch();
-        let mut draft = Draft::new("a", LabelWord::Benign).unwrap();
+        let mut draft = Draft::new("a", Label::Benign).unwrap();
         let pod = instance("a-0").unwrap();
         for secs in [0, 43_200] {
             draft.push(Timestamp::from_secs(secs), &pod, Metric::ProcessMemoryRss, 1.0);
         }
         harvest.case(draft).unwrap();
-        harvest.case(Draft::new("empty", LabelWord::Leaking).unwrap()).unwrap();
+        harvest.case(Draft::new("empty", Label::Leaking).unwrap()).unwrap();
         harvest.reject(Path::new("a.csv"), 7, &Misfit::Missing, 1);
         let told = harvest.finish().unwrap().to_string();
         let want = ": 1 cases (0 leaking, 1 benign, 0 unlabelled), 0.5 container-days, 2 readings, \

@@ -4,20 +4,15 @@
 
 use std::path::Path;
 
-use plimsoll_model::Metric;
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric};
 
 use super::draft::{Draft, instance};
-use super::harvest::Harvest;
-use super::table::{Table, files, stem};
+use super::harvest::{Harvest, each_table};
+use super::table::Table;
 use super::{AdaptError, moment};
 
 pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptError> {
-    for path in files(folder, &[".csv", ".csv.gz"])? {
-        let draft = draft(&stem(&path), Table::open(&path)?, harvest)?;
-        harvest.case(draft)?;
-    }
-    Ok(())
+    each_table(harvest, folder, draft)
 }
 
 fn draft(run: &str, table: Table, harvest: &mut Harvest) -> Result<Draft, AdaptError> {
@@ -26,7 +21,7 @@ fn draft(run: &str, table: Table, harvest: &mut Harvest) -> Result<Draft, AdaptE
     let used = table.column("usedMemory")?;
     let [buffers, cached] = [table.column("buffersMemory")?, table.column("cachedMemory")?];
     // The study shows growth and does not say that it is a leak.
-    let mut draft = Draft::new(run, LabelWord::Unlabelled)?.runtime("python");
+    let mut draft = Draft::new(run, Label::Unlabelled)?.runtime("python");
     let host = instance("host")?;
     table.each(harvest, |row| {
         let at = row.time(time, moment::civil)?;

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use plimsoll_model::{InstanceName, Metric, Timestamp};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{InstanceName, Label, Metric, Timestamp};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -49,7 +48,7 @@ pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptErro
         harvest.progress(index, services.len());
         let runtime = RUNTIMES.iter().find(|(name, _)| name == service);
         let runtime = runtime.map_or("unknown", |(_, runtime)| runtime);
-        let mut draft = Draft::new(service, LabelWord::Benign)?.runtime(runtime);
+        let mut draft = Draft::new(service, Label::Benign)?.runtime(runtime);
         for path in pods {
             add(&mut draft, &pod(path)?, Table::open(path)?, harvest)?;
         }
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     fn told(text: &'static str) -> Vec<String> {
-        let mut draft = Draft::new("cart", LabelWord::Benign).unwrap();
+        let mut draft = Draft::new("cart", Label::Benign).unwrap();
         let pod = instance("cart-0").unwrap();
         add(&mut draft, &pod, Table::of_text(text), &mut Harvest::scratch()).unwrap();
         draft.told()

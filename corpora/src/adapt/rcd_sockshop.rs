@@ -5,8 +5,7 @@
 
 use std::path::Path;
 
-use plimsoll_model::Metric;
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -95,9 +94,9 @@ fn drafts(part: &Part<'_>, table: Table, harvest: &mut Harvest) -> Result<Vec<Dr
 
 /// A memory hog is a load that is put on, no leak of the service, and it looks like one: of the
 /// container that it hits nothing is said.
-fn label(part: &Part<'_>, container: &str) -> LabelWord {
+fn label(part: &Part<'_>, container: &str) -> Label {
     let hit = part.fault.strip_suffix("-mem") == Some(container) && part.name != "normal";
-    if hit { LabelWord::Unlabelled } else { LabelWord::Benign }
+    if hit { Label::Unlabelled } else { Label::Benign }
 }
 
 #[cfg(test)]
@@ -110,10 +109,10 @@ mod tests {
             let part = Part { fault, repetition: "1", name };
             assert_eq!(label(&part, container), want, "{fault} {name} {container}");
         };
-        check("carts-mem", "anomalous", "carts", LabelWord::Unlabelled);
-        check("carts-mem", "normal", "carts", LabelWord::Benign);
-        check("carts-mem", "anomalous", "carts-db", LabelWord::Benign);
-        check("carts-cpu", "anomalous", "carts", LabelWord::Benign);
+        check("carts-mem", "anomalous", "carts", Label::Unlabelled);
+        check("carts-mem", "normal", "carts", Label::Benign);
+        check("carts-mem", "anomalous", "carts-db", Label::Benign);
+        check("carts-cpu", "anomalous", "carts", Label::Benign);
     }
 
     #[test]

@@ -6,8 +6,7 @@
 
 use std::path::Path;
 
-use plimsoll_model::{Metric, Span};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric, Span};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -36,7 +35,7 @@ pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptErro
 }
 
 fn draft(name: &str, tables: Vec<Table>, harvest: &mut Harvest) -> Result<Draft, AdaptError> {
-    let mut draft = Draft::new(name, LabelWord::Unlabelled)?;
+    let mut draft = Draft::new(name, Label::Unlabelled)?;
     let machine = instance(name)?;
     let mut minute = 0;
     for table in tables {

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use plimsoll_model::{InstanceName, Metric};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{InstanceName, Label, Metric};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -19,7 +18,7 @@ pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptErro
         services.entry(service_of(&pod).to_owned()).or_default().push((pod, path));
     }
     for (service, pods) in services {
-        let mut draft = Draft::new(&service, LabelWord::Benign)?;
+        let mut draft = Draft::new(&service, Label::Benign)?;
         for (pod, path) in pods {
             add(&mut draft, &instance(&pod)?, Table::open(&path)?, harvest)?;
         }
@@ -75,7 +74,7 @@ mod tests {
     fn each_metric_is_read_at_its_own_time_and_an_empty_field_is_nothing() {
         let text = "timestamp,cpu_usage,timestamp,memory_usage,timestamp,memory_working_set\n\
             10.0,0.1,10,70,11,50\n20.0,0.1,,,21,51\n";
-        let mut draft = Draft::new("user", LabelWord::Benign).unwrap();
+        let mut draft = Draft::new("user", Label::Benign).unwrap();
         let pod = instance("user-0").unwrap();
         add(&mut draft, &pod, Table::of_text(text), &mut Harvest::scratch()).unwrap();
         let want = [

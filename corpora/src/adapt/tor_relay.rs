@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use plimsoll_model::{Metric, Timestamp};
-use plimsoll_wire::corpus::LabelWord;
+use plimsoll_model::{Label, Metric, Timestamp};
 
 use super::draft::{Draft, instance};
 use super::harvest::Harvest;
@@ -58,7 +57,7 @@ pub(super) fn read(harvest: &mut Harvest, folder: &Path) -> Result<(), AdaptErro
 fn fragmentation(path: PathBuf, harvest: &mut Harvest) -> Result<(), AdaptError> {
     for (name, relay) in relays(Table::open(&path)?, harvest)? {
         let stable = STABLE_GROUPS.contains(&relay.group.as_str());
-        let label = if stable { LabelWord::Benign } else { LabelWord::Unlabelled };
+        let label = if stable { Label::Benign } else { Label::Unlabelled };
         harvest.case(draft(&format!("2025-{name}"), label, &relay.measured)?)?;
     }
     Ok(())
@@ -98,17 +97,17 @@ fn compared(
     let moved = restarts(&relay.measured).last().copied();
     let moved = moved.filter(|index| relay.measured[*index].at >= COMPARED_FROM);
     let (Some(allocator), Some(moved)) = (allocator, moved) else {
-        return Ok(vec![draft(name, LabelWord::Unlabelled, &relay.measured)?]);
+        return Ok(vec![draft(name, Label::Unlabelled, &relay.measured)?]);
     };
     if !allocator.stays_flat {
-        return Ok(vec![draft(name, LabelWord::Unlabelled, &relay.measured)?]);
+        return Ok(vec![draft(name, Label::Unlabelled, &relay.measured)?]);
     }
     let (before, after) = relay.measured.split_at(moved);
-    let after = draft(&format!("{name}-{}", allocator.name), LabelWord::Benign, after)?;
-    Ok(vec![draft(name, LabelWord::Unlabelled, before)?, after])
+    let after = draft(&format!("{name}-{}", allocator.name), Label::Benign, after)?;
+    Ok(vec![draft(name, Label::Unlabelled, before)?, after])
 }
 
-fn draft(name: &str, label: LabelWord, measured: &[Measured]) -> Result<Draft, AdaptError> {
+fn draft(name: &str, label: Label, measured: &[Measured]) -> Result<Draft, AdaptError> {
     let mut draft = Draft::new(name, label)?.runtime("native");
     let process = instance(name)?;
     for Measured { at, rss, .. } in measured {

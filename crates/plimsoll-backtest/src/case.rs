@@ -2,25 +2,7 @@
 //!
 //! Not here: the form of either in files (`docs/formats/corpus.md`).
 
-use plimsoll_model::{Cause, Change, InstanceName, ServiceHistory, Timestamp};
-
-/// Which half of the families a case belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Half {
-    /// Thresholds were chosen by it.
-    Tune,
-    /// Nothing was chosen by it.
-    Report,
-}
-
-/// What is known of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Label {
-    Leaking,
-    Benign,
-    /// Production telemetry of which nobody knows: it counts for alarms only.
-    Unlabelled,
-}
+use plimsoll_model::{Cause, Change, Half, InstanceName, Label, ServiceHistory, Timestamp};
 
 /// What is true of a case.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ mod score;
 pub mod summary;
 pub mod targets;
 
-pub use case::{Case, Half, Label, Truth};
+pub use case::{Case, Truth};
 pub use detector::{Detector, Plimsoll, Said, looks};
 pub use score::{Blamed, Forecast, Score, score};
 pub use summary::Summary;

@@ -3,9 +3,9 @@
 //!
 //! One self-contained SVG, no script. Not here: which cases are worth a picture.
 
-use plimsoll_model::{Metric, Sample, Timestamp};
+use plimsoll_model::{Label, Metric, Sample, Timestamp};
 
-use crate::case::{Case, Label};
+use crate::case::Case;
 use crate::detector::Said;
 
 /// Pixels.
@@ -148,8 +148,8 @@ fn text(svg: &mut String, (x, y): (f64, f64), words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Half, Truth};
-    use plimsoll_model::{InstanceName, Reading, SeriesLimit, ServiceHistory, ServiceName};
+    use crate::case::Truth;
+    use plimsoll_model::{Half, InstanceName, Reading, SeriesLimit, ServiceHistory, ServiceName};
 
     #[test]
     fn a_picture_shows_the_series_the_truth_and_every_detector() {

@@ -3,9 +3,11 @@
 //! Not here: sums over cases (`summary`), or how likely a claim of some confidence is right
 //! (`calibration`).
 
-use plimsoll_model::{Assessment, Cause, Change, Exhaustion, Life, Span, Timestamp, Verdict};
+use plimsoll_model::{
+    Assessment, Cause, Change, Exhaustion, Half, Label, Life, Span, Timestamp, Verdict,
+};
 
-use crate::case::{Case, Half, Label};
+use crate::case::Case;
 use crate::detector::Said;
 
 /// After a leak has ended, this share of the case may pass before it must have been noticed: no

@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_model::Cause;
+use plimsoll_model::{Cause, Label};
 
-use crate::case::Label;
 use crate::score::{Blamed, Score};
 
 /// Fills within this many hours count for the share of the runway that was used.

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::calibration::{expected_error, reliability};
-use crate::case::Label;
+use plimsoll_model::Label;
+
 use crate::score::Score;
 use crate::summary::{Summary, quantile};
 

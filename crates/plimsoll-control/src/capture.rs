@@ -278,7 +278,12 @@ pub(crate) fn plan(
         parent: parent.as_ref(),
         evidence: digest::evidence_digest(latest, incident.diagnosis.as_ref()),
     };
-    match decide(&situation, &state.settings.policy) {
+    // What may be the measurement's is nobody's to remedy; it may pass, as any other objection.
+    let decision = match state.verdicts.doubt(&incident.service) {
+        Some(found) => Decision::Wait { reason: found.reason.clone() },
+        None => decide(&situation, &state.settings.policy),
+    };
+    match decision {
         Decision::Plan(draft) => {
             let plan = digest::seal(*draft);
             effects.push(Effect::Record(planned(&plan)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_model::{
     Alert, AlertTurn, Assessment, JournalDraft, JournalKind, ServiceHistory, ServiceName,
-    Timestamp, Verdict,
+    SharedOnset, Timestamp, Verdict,
 };
 
 use crate::fleet::Fleet;
@@ -16,12 +16,17 @@ use crate::step::Effect;
 /// default pace: a verdict that flickers does not take an incident off somebody's list.
 const STEADY_TO_CLOSE: u32 = 12;
 
+/// Services that one entry of the journal names.
+const NAMES_MAX: usize = 20;
+
 /// The newest assessment of each service, and for how long it has said the same.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     by_service: BTreeMap<ServiceName, Standing>,
     alerts: BTreeMap<ServiceName, Alert>,
     assessed_at: Option<Timestamp>,
+    /// Services that began to grow at one moment, by the newest round.
+    shared: Option<SharedOnset>,
 }
 
 #[derive(Debug)]
@@ -63,6 +68,11 @@ impl Verdicts {
     ) -> impl Iterator<Item = &'a Assessment> {
         let settled = |standing: &&Standing| standing.leaking_in_a_row >= settings.open_after;
         self.by_service.values().filter(settled).map(|standing| &standing.latest)
+    }
+
+    /// Why a growth of this service may be none of its own.
+    pub(crate) fn doubt(&self, service: &ServiceName) -> Option<&SharedOnset> {
+        self.shared.as_ref().filter(|found| found.services.contains(service))
     }
 
     /// The newest assessment of a service that has been steady for long enough to be believed.
@@ -132,31 +142,37 @@ pub(crate) fn observe(state: &mut State, now: Timestamp) -> Vec<Effect> {
     }
     state.verdicts.assessed_at = Some(now);
     let State { fleet, verdicts, settings, .. } = state;
-    let mut effects = verdicts.forget(fleet);
+    let (mut effects, mut beginnings) = (verdicts.forget(fleet), Vec::new());
     for history in fleet.histories() {
         let assessment = plimsoll_detect::assess(history, now);
+        beginnings.extend(plimsoll_detect::beginning(history, &assessment));
         effects.extend(verdicts.follow(&assessment, history));
         effects.extend(verdicts.put(assessment, settings));
     }
+    let found = plimsoll_detect::shared_onset(&beginnings, now);
+    if let Some(found) = found.as_ref().filter(|_| verdicts.shared.is_none()) {
+        effects.push(Effect::Record(began_at_once(found)));
+    }
+    verdicts.shared = found;
     effects
 }
 
-fn alert_changed(
-    alert: &Alert,
-    turn: AlertTurn,
-    (why, assessment): (String, &Assessment),
-) -> JournalDraft {
-    let Alert { service, level, urgency, raised_at, .. } = alert;
+/// Told when it comes up, not at every round while it stands.
+fn began_at_once(found: &SharedOnset) -> JournalDraft {
+    let names = found.services.iter().take(NAMES_MAX).map(ToString::to_string);
     JournalDraft {
-        kind: JournalKind::AlertChanged,
+        kind: JournalKind::VerdictChanged,
         who: "plimsoll/detect".into(),
         incident: None,
         plan: None,
-        what: format!("the alert about {service} is {turn}: {level}, {urgency}"),
-        why,
+        what: format!(
+            "{} services began to grow at once; no plan is made for them",
+            found.services.len()
+        ),
+        why: found.reason.clone(),
         facts: vec![
-            ("raised_at".into(), plimsoll_wire::format_time(*raised_at)),
-            ("confidence".into(), format!("{:.4}", assessment.confidence)),
+            ("chance".into(), format!("{:.1e}", found.chance)),
+            ("services".into(), names.collect::<Vec<_>>().join(", ")),
         ],
     }
 }
@@ -175,6 +191,26 @@ fn verdict_changed(assessment: &Assessment) -> JournalDraft {
                 "assessment".into(),
                 plimsoll_wire::digest::evidence_digest(assessment, None).to_string(),
             ),
+        ],
+    }
+}
+
+fn alert_changed(
+    alert: &Alert,
+    turn: AlertTurn,
+    (why, assessment): (String, &Assessment),
+) -> JournalDraft {
+    let Alert { service, level, urgency, raised_at, .. } = alert;
+    JournalDraft {
+        kind: JournalKind::AlertChanged,
+        who: "plimsoll/detect".into(),
+        incident: None,
+        plan: None,
+        what: format!("the alert about {service} is {turn}: {level}, {urgency}"),
+        why,
+        facts: vec![
+            ("raised_at".into(), plimsoll_wire::format_time(*raised_at)),
+            ("confidence".into(), format!("{:.4}", assessment.confidence)),
         ],
     }
 }

@@ -15,7 +15,9 @@
 //! 8. `judge` leads a series through the `gates`, the `evidence` (`signs` are what logs and the
 //!    kernel said) and the naming of the `cause`;
 //!    `report` chooses who speaks, and says it in words;
-//! 9. [`explain`] tells all of that to a person, and judges nothing.
+//! 9. [`explain`] tells all of that to a person, and judges nothing;
+//! 10. [`shared_onset`] looks at the whole fleet: many that begin at once have one cause, and it
+//!     may be the measurement.
 //!
 //! Every number that decides is declared in [`thresholds`].
 
@@ -36,6 +38,7 @@ mod ladder;
 mod remainder;
 mod report;
 mod rivals;
+mod sanity;
 mod scene;
 mod season;
 mod signs;
@@ -48,6 +51,7 @@ pub use explain::{
     Standing, explain,
 };
 use plimsoll_model::{Assessment, ServiceHistory, Timestamp};
+pub use sanity::{Beginning, beginning, shared_onset};
 
 /// Assesses one service at one moment, from the outlines of its series. A history is as of `now`:
 /// changes and runs after that are not looked at, samples after it should not be in it.

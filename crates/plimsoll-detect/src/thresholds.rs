@@ -286,6 +286,30 @@ pub const STEADY_MOST: Threshold = Threshold {
     rationale: "how often the flattest one is right: a leak may be too young to be seen",
 };
 
+pub const SHARED_SERVICES: Threshold = Threshold {
+    name: "shared_services",
+    unit: "services",
+    default: 5.0,
+    rationale: "fewer that begin to grow at one moment may depend on each other, as a service and \
+                those that call it; five unrelated ones share something",
+};
+
+pub const SHARED_WINDOW: Threshold = Threshold {
+    name: "shared_window",
+    unit: "share of the time watched",
+    default: 0.03,
+    rationale: "how far apart two beginnings may be found that were one moment: the beginning of a \
+                growth is known to about this share of the time that it is seen in",
+};
+
+pub const SHARED_CHANCE: Threshold = Threshold {
+    name: "shared_chance",
+    unit: "probability",
+    default: 0.001,
+    rationale: "that independent beginnings lie so together; it is asked at every assessment, and \
+                while it stands no plan is made, so it must be no matter of luck",
+};
+
 /// All of them, in the order in which a verdict meets them.
 pub const ALL: &[Threshold] = &[
     SAMPLES_MIN,
@@ -325,6 +349,9 @@ pub const ALL: &[Threshold] = &[
     RISK_PAGE,
     STEADY_LEAST,
     STEADY_MOST,
+    SHARED_SERVICES,
+    SHARED_WINDOW,
+    SHARED_CHANCE,
 ];
 
 #[cfg(test)]

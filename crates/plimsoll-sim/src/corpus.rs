@@ -29,7 +29,7 @@ mod replica;
 mod tests;
 mod world;
 
-use plimsoll_model::{Cause, Change, InstanceName, Reading, ServiceName, Timestamp};
+use plimsoll_model::{Cause, Change, Half, InstanceName, Label, Reading, ServiceName, Timestamp};
 
 pub use body::Runtime;
 pub use families::families;
@@ -37,22 +37,6 @@ pub use families::families;
 use draw::Draw;
 use plan::Plan;
 use world::Leak;
-
-/// Which half of the families a family belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Half {
-    /// Thresholds may be chosen by it.
-    Tune,
-    /// Nothing may be chosen by it.
-    Report,
-}
-
-/// Whether the cases of a family leak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Label {
-    Leaking,
-    Benign,
-}
 
 /// A kind of behaviour.
 #[derive(Clone, Copy, Debug)]

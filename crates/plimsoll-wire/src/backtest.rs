@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::{HalfWord, LabelWord};
+use crate::words::{HalfWord, LabelWord};
 
 /// All detectors on one corpus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::scan::ScanChange;
-use crate::words::CauseWord;
+use crate::words::{CauseWord, HalfWord, LabelWord};
 
 /// The version of the format that is written.
 pub const FORMAT: &str = "plimsoll.corpus.v1";
@@ -17,26 +17,6 @@ pub struct CorpusManifest {
     pub format: String,
     pub name: String,
     pub origin: String,
-}
-
-/// Which half of the families a case belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HalfWord {
-    /// Thresholds were chosen by it.
-    Tune,
-    /// Nothing was chosen by it.
-    Report,
-}
-
-/// What is known of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LabelWord {
-    Leaking,
-    Benign,
-    /// Production telemetry of which nobody knows: it counts for alarms only.
-    Unlabelled,
 }
 
 /// What is true of one case.

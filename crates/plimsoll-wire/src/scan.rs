@@ -1,6 +1,6 @@
 //! What `plimsoll scan --format json` prints. Stable: others build on it.
 
-use plimsoll_model::{Assessment, Change, Growth, Timestamp, Unit};
+use plimsoll_model::{Assessment, Change, Growth, SharedOnset, Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,7 +16,21 @@ const CONFIDENCE_STEPS: f64 = 10_000.0;
 pub struct ScanReport {
     pub assessed_at: String,
     pub services: Vec<ScanService>,
+    /// Null where services began to grow at moments of their own.
+    #[serde(default)]
+    pub shared_onset: Option<ScanSharedOnset>,
     pub inputs: ScanInputs,
+}
+
+/// Services that began to grow too close together to have done so by themselves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScanSharedOnset {
+    pub services: Vec<String>,
+    pub from: String,
+    pub to: String,
+    /// At most so probable by chance alone.
+    pub chance: f64,
+    pub reason: String,
 }
 
 /// The assessment of one service.
@@ -67,9 +81,15 @@ pub struct ScanInputs {
 }
 
 impl ScanReport {
-    pub fn new(at: Timestamp, assessments: &[Assessment], inputs: ScanInputs) -> Self {
+    pub fn new(
+        at: Timestamp,
+        assessments: &[Assessment],
+        shared: Option<&SharedOnset>,
+        inputs: ScanInputs,
+    ) -> Self {
         let services = assessments.iter().map(Into::into).collect();
-        Self { assessed_at: format_time(at), services, inputs }
+        let shared_onset = shared.map(Into::into);
+        Self { assessed_at: format_time(at), services, shared_onset, inputs }
     }
 }
 
@@ -105,6 +125,19 @@ impl From<&Assessment> for ScanService {
             suspected_change: assessment.suspected_change.as_ref().map(Into::into),
             reason: assessment.reason.clone(),
             evidence: assessment.evidence.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&SharedOnset> for ScanSharedOnset {
+    fn from(found: &SharedOnset) -> Self {
+        let SharedOnset { services, from, to, chance, reason } = found;
+        Self {
+            services: texts(services),
+            from: format_time(*from),
+            to: format_time(*to),
+            chance: *chance,
+            reason: reason.clone(),
         }
     }
 }
@@ -184,7 +217,8 @@ mod tests {
     #[test]
     fn a_report_holds_exactly_the_documented_fields() {
         let inputs = ScanInputs::new(1, 2, 3, None);
-        let report = ScanReport::new(Timestamp::from_secs(0), &[assessment(1.0, None)], inputs);
+        let report =
+            ScanReport::new(Timestamp::from_secs(0), &[assessment(1.0, None)], None, inputs);
         let text = serde_json::to_string(&report).unwrap();
         let want = concat!(
             r#"{"assessed_at":"1970-01-01T00:00:00.000Z","services":[{"service":"ledger","#,
@@ -192,7 +226,7 @@ mod tests {
             r#""onset":null,"growth_bytes_per_hour":null,"growth_per_hour":null,"#,
             r#""exhaustion":null,"instances":[],"suspected_change":null,"#,
             r#""reason":"opens one handle a request","evidence":[]}],"#,
-            r#""inputs":{"series":1,"samples":2,"rejected":3,"from":null,"to":null}}"#,
+            r#""shared_onset":null,"inputs":{"series":1,"samples":2,"rejected":3,"from":null,"to":null}}"#,
         );
         assert_eq!(text, want);
     }

@@ -55,6 +55,16 @@ words! {
     UrgencyWord = plimsoll_model::Urgency { Ticket "ticket" Page "page" }
 }
 words! {
+    /// Which half of the families a case belongs to.
+    HalfWord = plimsoll_model::Half { Tune "tune" Report "report" }
+}
+words! {
+    /// What is known of a case.
+    LabelWord = plimsoll_model::Label {
+        Leaking "leaking" Benign "benign" Unlabelled "unlabelled"
+    }
+}
+words! {
     /// What one unit of a value is.
     UnitWord = plimsoll_model::Unit {
         Bytes "bytes" Count "count" Seconds "seconds" PerSecond "per_second"

@@ -12,8 +12,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use plimsoll_backtest::{Detector, Half, Plimsoll, peers};
-use plimsoll_model::Span;
+use plimsoll_backtest::{Detector, Plimsoll, peers};
+use plimsoll_model::{Half, Span};
 
 use self::corpus::Corpus;
 use self::run::{Asked, Finished, Picture, run as run_all};

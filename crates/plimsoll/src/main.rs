@@ -7,6 +7,7 @@ mod agent;
 mod audit;
 mod backtest;
 mod clock;
+mod cores;
 mod daemon;
 mod demo;
 mod exit;

@@ -18,7 +18,7 @@ pub(crate) mod telemetry;
 use std::path::PathBuf;
 
 use clap::ArgGroup;
-use plimsoll_model::{Assessment, ServiceHistory, ServiceName, Timestamp, Verdict};
+use plimsoll_model::{Assessment, ServiceHistory, ServiceName, SharedOnset, Timestamp, Verdict};
 use plimsoll_wire::scan::{ScanInputs, ScanReport};
 
 use self::read::Input;
@@ -90,32 +90,47 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     if args.explain.is_some() {
         return explain::run(input, at, progress, format);
     }
-    let (assessments, inputs) = assess(input, at, &progress)?;
+    let Assessed { assessments, shared, inputs } = assess(input, at, &progress)?;
     drop(progress);
     match format {
-        Format::Json => print_json(&ScanReport::new(at, &assessments, inputs))?,
-        Format::Table => print(&report::table(at, &assessments, &inputs))?,
+        Format::Json => {
+            print_json(&ScanReport::new(at, &assessments, shared.as_ref(), inputs))?;
+        }
+        Format::Table => {
+            print(&report::table(at, &assessments, shared.as_ref(), &inputs))?;
+        }
     }
     Ok(exit_of(&assessments))
 }
 
-fn assess(
-    input: Input,
-    at: Timestamp,
-    progress: &Progress,
-) -> Result<(Vec<Assessment>, ScanInputs), Failure> {
+/// What came of a scan.
+struct Assessed {
+    assessments: Vec<Assessment>,
+    shared: Option<SharedOnset>,
+    inputs: ScanInputs,
+}
+
+fn assess(input: Input, at: Timestamp, progress: &Progress) -> Result<Assessed, Failure> {
     let Input { telemetry, changes, rejected } = input;
-    let ask = |history: &ServiceHistory| plimsoll_detect::assess(history, at);
+    let ask = |history: &ServiceHistory| {
+        let assessment = plimsoll_detect::assess(history, at);
+        let beginning = plimsoll_detect::beginning(history, &assessment);
+        (assessment, beginning)
+    };
     let judged = telemetry.judge(changes, at, progress, &ask).map_err(Failure::bad_input)?;
     let series = judged.iter().map(|one| one.series).sum();
     let samples = judged.iter().map(|one| one.samples).sum();
     let from = judged.iter().filter_map(|one| one.span).map(|(from, _)| from).min();
     let to = judged.iter().filter_map(|one| one.span).map(|(_, to)| to).max();
-    let assessments: Vec<_> = judged.into_iter().map(|one| one.verdict).collect();
+    let verdicts = judged.into_iter().map(|one| one.verdict);
+    let (assessments, beginnings): (Vec<_>, Vec<_>) = verdicts.unzip();
+    let beginnings: Vec<_> = beginnings.into_iter().flatten().collect();
+    let shared = plimsoll_detect::shared_onset(&beginnings, at);
     if assessments.is_empty() {
         say("plimsoll: the telemetry holds no samples, so nothing can be said of any service");
     }
-    Ok((assessments, ScanInputs::new(series, samples, rejected, from.zip(to))))
+    let inputs = ScanInputs::new(series, samples, rejected, from.zip(to));
+    Ok(Assessed { assessments, shared, inputs })
 }
 
 fn exit_of(assessments: &[Assessment]) -> Exit {

@@ -3,16 +3,19 @@
 //! Not here: what is counted, and how (tests of `plimsoll-backtest`).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
-use std::fmt::Write;
+#[path = "scan/written.rs"]
+mod written;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use plimsoll_model::{Change, ServiceName, Span, Verdict};
+use plimsoll_model::{ServiceName, Span, Verdict};
 use plimsoll_sim::families::{Case, Scale, benign, leaking};
-use plimsoll_wire::event::ChangeShape;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::written::{csv, events};
 
 const SCALE: Scale = Scale::TEN_MINUTES;
 
@@ -20,7 +23,14 @@ const SCALE: Scale = Scale::TEN_MINUTES;
 fn small_corpus() -> Vec<Case> {
     let wanted = ["rss_only", "handles_after_config_change", "warm_up", "page_cache", "day_curve"];
     let all = [leaking(3, SCALE), benign(3, SCALE)].concat();
-    all.into_iter().filter(|case| wanted.contains(&case.family)).collect()
+    all.into_iter().filter(|case| wanted.contains(&case.family)).map(renamed).collect()
+}
+
+fn renamed(mut case: Case) -> Case {
+    let name = ServiceName::new(case.family).unwrap();
+    case.readings.iter_mut().for_each(|reading| reading.service = name.clone());
+    case.changes.iter_mut().for_each(|change| change.service = name.clone());
+    case
 }
 
 fn write(folder: &Path, cases: &[Case]) {
@@ -30,28 +40,11 @@ fn write(folder: &Path, cases: &[Case]) {
     let truths: Vec<String> = cases.iter().map(|case| truth(case).to_string()).collect();
     fs::write(folder.join("truth.jsonl"), truths.join("\n")).unwrap();
     for case in cases {
-        let mut csv = "ts,service,version,instance,metric,value\n".to_owned();
-        for reading in &case.readings {
-            let version = reading.version.as_ref().map_or("", |version| version.as_str());
-            let (at, name) = (reading.at.as_secs_f64(), &reading.instance);
-            let (family, metric, value) = (case.family, reading.metric, reading.value);
-            writeln!(csv, "{at},{family},{version},{name},{metric},{value}").unwrap();
-        }
-        fs::write(folder.join(format!("telemetry/{}.csv", case.family)), csv).unwrap();
+        let path = folder.join(format!("telemetry/{}.csv", case.family));
+        fs::write(path, csv(&case.readings)).unwrap();
     }
-    fs::write(folder.join("events.jsonl"), events(cases)).unwrap();
-}
-
-fn events(cases: &[Case]) -> String {
-    let line = |family: &str, change: &Change| {
-        let service = ServiceName::new(family).unwrap();
-        let shape = ChangeShape::from(&Change { service, ..change.clone() });
-        serde_json::to_string(&shape).unwrap() + "\n"
-    };
-    let of_case = |case: &Case| {
-        case.changes.iter().map(|change| line(case.family, change)).collect::<String>()
-    };
-    cases.iter().map(of_case).collect()
+    fs::write(folder.join("events.jsonl"), events(cases.iter().flat_map(|case| &case.changes)))
+        .unwrap();
 }
 
 fn truth(case: &Case) -> Value {

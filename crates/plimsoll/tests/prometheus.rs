@@ -11,7 +11,11 @@ mod exposition;
 mod files;
 #[path = "prometheus/refusals.rs"]
 mod refusals;
+#[path = "prometheus/secure.rs"]
+mod secure;
 #[path = "prometheus/server.rs"]
 mod server;
 #[path = "prometheus/verdicts.rs"]
 mod verdicts;
+#[path = "scan/written.rs"]
+mod written;

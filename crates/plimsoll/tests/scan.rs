@@ -4,6 +4,8 @@
 //! what becomes of input that nobody would write on purpose.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+#[path = "scan/at_once.rs"]
+mod at_once;
 #[path = "scan/bad_input.rs"]
 mod bad_input;
 #[path = "scan/explain.rs"]
@@ -18,3 +20,5 @@ mod format;
 mod logs;
 #[path = "scan/recorded.rs"]
 mod recorded;
+#[path = "scan/written.rs"]
+mod written;

@@ -1,9 +1,10 @@
 //! The table of families: name, half, label. Which half a family is in is decided here, once, and
 //! never by a score. Kinds that look alike are in both halves, with another behaviour in each.
 
+use plimsoll_model::Half::{Report, Tune};
+use plimsoll_model::Label::{Benign, Leaking};
+
 use super::Family;
-use super::Half::{Report, Tune};
-use super::Label::{Benign, Leaking};
 use super::{benign, busy, changed, held, leaking, operated};
 
 macro_rules! families {

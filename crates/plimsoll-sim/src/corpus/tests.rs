@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_model::{ChangeKind, Metric, Span};
+use plimsoll_model::{ChangeKind, Half, Label, Metric, Span};
 
 use super::body::Runtime;
 use super::draw::Draw;
 use super::part::Place;
 use super::plan::Plan;
-use super::{CorpusCase, Family, Half, Label, draw, families};
+use super::{CorpusCase, Family, draw, families};
 
 /// Seeds that no corpus of the first million is drawn from.
 const SEEDS: std::ops::Range<u64> = 1_000_000..1_000_003;

@@ -9,12 +9,12 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use plimsoll_backtest::{Case, Half, Label, Truth};
+use plimsoll_backtest::{Case, Truth};
 use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::csv::{self, CsvError};
 use plimsoll_ingest::events::{self, EventsError};
-use plimsoll_model::{Change, SeriesLimit, ServiceName, Timestamp, Version};
-use plimsoll_wire::corpus::{CorpusManifest, FORMAT, HalfWord, LabelWord, TruthShape};
+use plimsoll_model::{Change, Half, SeriesLimit, ServiceName, Timestamp, Version};
+use plimsoll_wire::corpus::{CorpusManifest, FORMAT, TruthShape};
 
 use crate::exit::Failure;
 use crate::output::Progress;
@@ -219,11 +219,6 @@ fn truth(shape: TruthShape) -> Result<(ServiceName, Truth), String> {
         plimsoll_model::InstanceName::new(text).map_err(|error| format!("`instances`: {error}"))
     };
     let onset = time("onset", &shape.onset)?;
-    let label = match shape.label {
-        LabelWord::Leaking => Label::Leaking,
-        LabelWord::Benign => Label::Benign,
-        LabelWord::Unlabelled => Label::Unlabelled,
-    };
     let change = match &shape.change {
         Some(change) => Some(Change {
             at: moment(&change.ts).map_err(|what| format!("`change.ts`: {what}"))?,
@@ -236,11 +231,8 @@ fn truth(shape: TruthShape) -> Result<(ServiceName, Truth), String> {
         None => None,
     };
     let truth = Truth {
-        half: match shape.half {
-            HalfWord::Tune => Half::Tune,
-            HalfWord::Report => Half::Report,
-        },
-        label,
+        half: shape.half.into(),
+        label: shape.label.into(),
         cause: shape.cause.map(Into::into),
         onset,
         ends: time("ends", &shape.ends)?,

@@ -3,7 +3,7 @@
 use plimsoll_wire::backtest::{
     BacktestDetector, BacktestFamily, BacktestNumbers, BacktestReport, BacktestTarget,
 };
-use plimsoll_wire::corpus::{HalfWord, LabelWord};
+use plimsoll_wire::words::{HalfWord, LabelWord};
 
 use crate::output::table;
 
@@ -78,7 +78,7 @@ fn families(detector: &BacktestDetector) -> Vec<String> {
         let BacktestFamily { family, label, numbers } = family;
         [
             family.clone(),
-            word(*label).to_owned(),
+            label.word().to_owned(),
             numbers.cases.to_string(),
             right(*label, numbers),
             if numbers.leaking > 0 {
@@ -110,14 +110,6 @@ fn targets(targets: &[BacktestTarget]) -> Vec<String> {
         [target.name.clone(), bound, ratio(target.measured), met.to_owned()]
     };
     table(["target", "bound", "measured", ""], &targets.iter().map(row).collect::<Vec<_>>())
-}
-
-const fn word(label: LabelWord) -> &'static str {
-    match label {
-        LabelWord::Leaking => "leaking",
-        LabelWord::Benign => "benign",
-        LabelWord::Unlabelled => "unlabelled",
-    }
 }
 
 fn right(label: LabelWord, numbers: &BacktestNumbers) -> String {

@@ -3,16 +3,15 @@
 //! Not here: reading a file (`corpus`), or scoring what was said (`plimsoll-backtest`).
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use plimsoll_backtest::picture::draw;
-use plimsoll_backtest::{Case, Detector, Label, Said, Score, looks, score};
-use plimsoll_model::Span;
+use plimsoll_backtest::{Case, Detector, Said, Score, looks, score};
+use plimsoll_model::{Label, Span};
 
 use super::corpus::{Corpus, CorpusError};
+use crate::cores::on_every_core;
 use crate::output::Progress;
 
 /// Everything that was scored.
@@ -51,25 +50,15 @@ pub(super) fn run(
     asked: Asked,
     progress: &Progress,
 ) -> Result<Finished, CorpusError> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(corpus.cases()));
-    let work = || -> Result<(), CorpusError> {
-        while let Some(path) = corpus.files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = of_file(corpus, path, detectors, asked)?;
-            let mut done = done.lock().expect("no thread panics while it holds the scores");
-            done.extend(found);
-            progress.show(&format!("scored {} of {} cases", done.len(), corpus.cases()));
-        }
-        Ok(())
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let ends = workers.into_iter().map(|worker| worker.join().expect("a worker ends"));
-        ends.collect::<Result<Vec<()>, _>>()
+    let count = AtomicUsize::new(0);
+    let done = on_every_core(corpus.files.iter().collect(), |path: &PathBuf| {
+        let found = of_file(corpus, path, detectors, asked)?;
+        let scored = count.fetch_add(found.len(), Ordering::Relaxed) + found.len();
+        progress.show(&format!("scored {scored} of {} cases", corpus.cases()));
+        Ok(found)
     })?;
-    let mut done = done.into_inner().expect("no thread panics while it holds the scores");
-    done.sort_by(|a: &OfCase, b| name(a).cmp(name(b)));
+    let mut done: Vec<OfCase> = done.into_iter().flatten().collect();
+    done.sort_by(|a, b| name(a).cmp(name(b)));
     if let Some(pair) = done.windows(2).find(|pair| name(&pair[0]) == name(&pair[1])) {
         return Err(CorpusError::Twice { service: name(&pair[0]).to_owned() });
     }

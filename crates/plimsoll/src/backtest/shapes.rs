@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use plimsoll_backtest::calibration::{expected_error, reliability};
 use plimsoll_backtest::summary::quantile;
 use plimsoll_backtest::targets::{Bound, Target, by_family, targets};
-use plimsoll_backtest::{Detector, Half, Label, Score, Summary};
+use plimsoll_backtest::{Detector, Score, Summary};
+use plimsoll_model::Half;
 use plimsoll_wire::backtest::{
     BacktestBin, BacktestDetector, BacktestFamily, BacktestNumbers, BacktestReport, BacktestTarget,
     BacktestWrong,
 };
-use plimsoll_wire::corpus::{HalfWord, LabelWord};
 
 use super::corpus::Corpus;
 use super::run::{Finished, is_wrong};
@@ -33,7 +33,7 @@ pub(super) fn report(
     BacktestReport {
         corpus: corpus.name.clone(),
         origin: corpus.origin.clone(),
-        half: half.map(half_word),
+        half: half.map(Into::into),
         looks,
         cases: corpus.cases(),
         detectors: scored()
@@ -44,26 +44,11 @@ pub(super) fn report(
     }
 }
 
-const fn half_word(half: Half) -> HalfWord {
-    match half {
-        Half::Tune => HalfWord::Tune,
-        Half::Report => HalfWord::Report,
-    }
-}
-
-const fn label_word(label: Label) -> LabelWord {
-    match label {
-        Label::Leaking => LabelWord::Leaking,
-        Label::Benign => LabelWord::Benign,
-        Label::Unlabelled => LabelWord::Unlabelled,
-    }
-}
-
 fn of_detector(detector: &dyn Detector, scores: &[Score]) -> BacktestDetector {
     let all = Summary::of(scores);
     let families = by_family(scores).into_iter().map(|((label, family), sum)| BacktestFamily {
         family: family.to_owned(),
-        label: label_word(label),
+        label: label.into(),
         numbers: numbers(&sum),
     });
     let mut causes: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();

@@ -48,7 +48,7 @@ pub(super) fn run(
 /// The whole explanation for a person, in lines of 100 columns.
 fn told(at: Timestamp, explanation: &Explanation, inputs: &ScanInputs) -> String {
     let assessment = &explanation.assessment;
-    let table = report::table(at, std::slice::from_ref(assessment), inputs);
+    let table = report::table(at, std::slice::from_ref(assessment), None, inputs);
     let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
     if let Some(speaker) = &explanation.speaker {
         lines.extend(series(speaker));

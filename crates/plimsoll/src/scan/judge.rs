@@ -2,15 +2,14 @@
 //!
 //! Not here: the judgement, which is the caller's. Used by `scan`.
 
-use std::num::NonZeroUsize;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use plimsoll_model::{SeriesLimit, ServiceHistory, ServiceName, Timestamp};
 
 use super::telemetry::{Gathered, Part};
 use crate::clock::Stopwatch;
+use crate::cores::on_every_core;
 use crate::output::Progress;
 
 /// Services between two signs of life.
@@ -49,33 +48,15 @@ impl<'a, T: Send> Judge<'a, T> {
         total: usize,
         progress: &Progress,
     ) -> Vec<Judged<T>> {
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let threads = threads.min(parts.len().max(1));
-        let waiting = Mutex::new(parts.into_iter());
         let count = AtomicUsize::new(done);
-        let work = || {
-            let mut judged = Vec::new();
-            loop {
-                let part = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some(part) = part else { return judged };
-                let number = count.fetch_add(1, Ordering::Relaxed) + 1;
-                if number.is_multiple_of(PROGRESS_EVERY) || number == total {
-                    progress.show(&format!("assessing {number} of {total} services"));
-                }
-                judged.push(self.one(self.gather(part)));
+        let Ok(judged) = on_every_core(parts, |part: Part| {
+            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+            if number.is_multiple_of(PROGRESS_EVERY) || number == total {
+                progress.show(&format!("assessing {number} of {total} services"));
             }
-        };
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut judged = work();
-            for other in others {
-                match other.join() {
-                    Ok(more) => judged.extend(more),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            judged
-        })
+            Ok::<_, Infallible>(self.one(self.gather(part)))
+        });
+        judged
     }
 
     pub(crate) fn gather(&self, part: Part) -> Gathered {

@@ -1,11 +1,14 @@
 //! Reading what a scan is asked about from a Prometheus-compatible server, over its query API: in
 //! bounded pieces, one name at a time.
 //!
-//! What the names and labels mean is `plimsoll-ingest`'s; the connection is in `client`, the order
-//! of the questions in `pull`. Used by `scan`.
+//! What the names and labels mean is `plimsoll-ingest`'s; the connection is in `client`, who asks in
+//! `credentials`, who may vouch for the server in `roots`, the order of the questions in `pull`.
+//! Used by `scan`.
 
 mod client;
+mod credentials;
 mod pull;
+mod roots;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,6 +20,7 @@ use plimsoll_ingest::prometheus::{TooManySeries, Window};
 use plimsoll_model::{Change, ServiceName, Span, Timestamp};
 
 use self::client::{AskError, Client};
+use self::credentials::{BASIC_VARIABLE, Credentials, TOKEN_VARIABLE};
 use super::telemetry::Telemetry;
 use crate::output::{Progress, say};
 
@@ -50,6 +54,30 @@ pub(crate) struct Options {
     /// File with the token to show; a token on the command line is seen by every user.
     #[arg(long, value_name = "FILE", conflicts_with = "telemetry")]
     bearer_token_file: Option<PathBuf>,
+    /// File with `user:password`, for a server that asks for them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["telemetry", "bearer_token_file"])]
+    basic_auth_file: Option<PathBuf>,
+    /// For https: believe the authorities in this PEM file, instead of this machine's.
+    #[arg(long, value_name = "FILE", conflicts_with = "telemetry")]
+    ca_cert: Option<PathBuf>,
+}
+
+impl Options {
+    fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            headers: &self.header,
+            bearer_token_file: self.bearer_token_file.as_deref(),
+            basic_auth_file: self.basic_auth_file.as_deref(),
+            environment: (variable(TOKEN_VARIABLE), variable(BASIC_VARIABLE)),
+        }
+    }
+}
+
+/// From the environment, because an option's value is seen by every user. Set to nothing is the
+/// same as not set; what is no text becomes a secret that is refused, not none.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    value.map(|value| value.to_string_lossy().into_owned())
 }
 
 /// How fine to ask.
@@ -100,10 +128,10 @@ pub(super) fn read(
     progress: &Progress,
 ) -> Result<Pulled, PullError> {
     let url = options.prometheus.as_deref().unwrap_or_default();
-    let client = Client::new(url, &options.header, options.bearer_token_file.as_deref())?;
+    let client = Client::new(url, options.credentials(), options.ca_cert.as_deref())?;
     if client.shows_a_secret_openly() {
         say("plimsoll: what says who asks (a token, a header, a user) goes over the network in \
-             clear text; use a tunnel to the server");
+             clear text; use https, or a tunnel to the server");
     }
     let window = Window { from: to - options.since, to };
     let refused = RefCell::default();

@@ -1,6 +1,6 @@
 //! A scan as a table for people: the worst first, the reason under each service.
 
-use plimsoll_model::{Assessment, Timestamp, Verdict};
+use plimsoll_model::{Assessment, SharedOnset, Timestamp, Verdict};
 use plimsoll_wire::scan::ScanInputs;
 
 use crate::output::{clip, table as lay_out, wrap};
@@ -11,8 +11,16 @@ const SERVICE_CHARS_MAX: usize = 24;
 /// Columns of a suspected change.
 const CHANGE_CHARS_MAX: usize = 22;
 
+/// Services that are named of those that began to grow at once.
+const SHARED_SHOWN: usize = 5;
+
 /// All services in lines of 100 columns.
-pub(super) fn table(at: Timestamp, assessments: &[Assessment], inputs: &ScanInputs) -> String {
+pub(super) fn table(
+    at: Timestamp,
+    assessments: &[Assessment],
+    shared: Option<&SharedOnset>,
+    inputs: &ScanInputs,
+) -> String {
     let mut sorted: Vec<_> = assessments.iter().collect();
     sorted.sort_by_key(|assessment| urgency(assessment.verdict));
     let rows: Vec<_> = sorted.iter().map(|assessment| row(at, assessment)).collect();
@@ -24,8 +32,22 @@ pub(super) fn table(at: Timestamp, assessments: &[Assessment], inputs: &ScanInpu
         lines.extend(wrap(&assessment.reason, 4));
     }
     lines.push(String::new());
+    if let Some(found) = shared {
+        lines.extend(wrap(&told_of_all(found), 0));
+        lines.push(String::new());
+    }
     lines.push(summary(assessments, inputs));
     lines.join("\n") + "\n"
+}
+
+/// With the names of a few; the JSON has all of them.
+fn told_of_all(found: &SharedOnset) -> String {
+    let names: Vec<_> = found.services.iter().take(SHARED_SHOWN).map(ToString::to_string).collect();
+    let more = match found.services.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("AT ONCE: {} ({}{more})", found.reason, names.join(", "))
 }
 
 fn row(at: Timestamp, assessment: &Assessment) -> [String; 7] {
@@ -106,10 +128,29 @@ mod tests {
         let at = Timestamp::from_secs(1_780_000_000);
         let long = "a-service-with-a-name-that-nobody-can-say-aloud";
         let all = [assessment(long, Verdict::Steady), assessment("orders", Verdict::Undecided)];
-        let text = table(at, &all, &ScanInputs::default());
+        let text = table(at, &all, None, &ScanInputs::default());
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.find("orders").unwrap() < text.find("a-service").unwrap(), "{text}");
         assert!(text.contains("1023.9 MiB/h  in 3h05m  12m00s ago"), "{text}");
         assert!(text.ends_with("1 undecided, 1 steady; 0 samples of 0 series\n"), "{text}");
+    }
+
+    #[test]
+    fn what_began_at_once_is_told_below_the_services() {
+        let at = Timestamp::from_secs(1_780_000_000);
+        let service = |number| ServiceName::new(&format!("service-{number}")).unwrap();
+        let found = SharedOnset {
+            services: (0..7).map(service).collect(),
+            from: at - Span::from_hours(3),
+            to: at - Span::from_hours(2),
+            chance: 1e-9,
+            reason: "7 services began to grow within 1h00m of each other ".repeat(3),
+        };
+        let all = [assessment("service-1", Verdict::Leaking)];
+        let text = table(at, &all, Some(&found), &ScanInputs::default());
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        let told = text.find("AT ONCE: 7 services").unwrap();
+        assert!(told > text.find("service-1").unwrap(), "{text}");
+        assert!(text.contains("service-4 and 2") && !text.contains("service-5"), "{text}");
     }
 }

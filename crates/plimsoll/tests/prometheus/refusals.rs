@@ -87,7 +87,7 @@ fn a_server_that_is_none_or_refuses_is_told_apart() {
 #[test]
 fn wrong_usage_is_refused_before_anybody_is_asked() {
     check(&scan(&["--prometheus", "127.0.0.1:9090"]), &["http://127.0.0.1:9090"]);
-    check(&scan(&["--prometheus", "https://metrics.example"]), &["https is not spoken"]);
+    check(&scan(&["--prometheus", "ftp://metrics.example"]), &["http://127.0.0.1:9090"]);
     check(&scan(&["--prometheus", "http://h", "--telemetry", "t.csv"]), &["cannot be used with"]);
     check(&scan(&["--telemetry", "t.csv", "--since", "7d"]), &["cannot be used with"]);
     check(&scan(&["--prometheus", "http://h", "--since", "7"]), &["as 7d"]);

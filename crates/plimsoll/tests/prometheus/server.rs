@@ -24,6 +24,15 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// None, after having said so, where Prometheus is not installed.
     pub(crate) fn start(open_metrics: &str, more: &[&str]) -> Option<Self> {
+        Self::start_until(open_metrics, more, "HTTP/1.0 200")
+    }
+
+    /// One that speaks only TLS, and tells so whoever does not. It may be busy for a moment more.
+    pub(crate) fn start_secured(open_metrics: &str, more: &[&str]) -> Option<Self> {
+        Self::start_until(open_metrics, more, "HTTP/1.0 400")
+    }
+
+    fn start_until(open_metrics: &str, more: &[&str], answer: &str) -> Option<Self> {
         let (Some(server), Some(tool)) = (find("prometheus"), find("promtool")) else {
             eprintln!("skipped: prometheus is not installed");
             return None;
@@ -54,7 +63,7 @@ impl Prometheus {
             .spawn()
             .unwrap();
         let mut started = Self { child, port, dir };
-        started.wait();
+        started.wait(answer);
         Some(started)
     }
 
@@ -62,9 +71,9 @@ impl Prometheus {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn wait(&mut self) {
+    fn wait(&mut self, answer: &str) {
         let deadline = now() + READY;
-        while !self.is_ready() {
+        while !self.answers(answer) {
             let ended = self.child.try_wait().unwrap();
             let log = || fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
             assert!(ended.is_none(), "prometheus ended: {}", log());
@@ -73,12 +82,12 @@ impl Prometheus {
         }
     }
 
-    fn is_ready(&self) -> bool {
+    fn answers(&self, want: &str) -> bool {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
         let mut answer = String::new();
         stream.write_all(b"GET /-/ready HTTP/1.0\r\n\r\n").is_ok()
             && stream.read_to_string(&mut answer).is_ok()
-            && answer.starts_with("HTTP/1.0 200")
+            && answer.starts_with(want)
     }
 }
 
@@ -90,7 +99,7 @@ impl Drop for Prometheus {
     }
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

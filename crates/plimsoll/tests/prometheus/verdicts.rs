@@ -1,15 +1,13 @@
 //! The same services through a file and through a server: the same verdicts.
 
-use std::fmt::Write;
-
 use plimsoll_model::{Change, ChangeKind, InstanceName, Reading, ServiceName, Timestamp};
 use plimsoll_sim::families::{Case, Scale, benign, leaking};
-use plimsoll_wire::event::ChangeShape;
 use serde_json::Value;
 
 use crate::exposition::Exposition;
-use crate::files::{Files, HEADER, Run, scan};
+use crate::files::{Files, Run, scan};
 use crate::server::Prometheus;
+use crate::written::{self, csv};
 
 /// Any seed will do; the detector's own tests draw many.
 const SEED: u64 = 7;
@@ -37,18 +35,6 @@ fn renamed(mut case: Case) -> Case {
     case
 }
 
-fn csv(cases: &[Case]) -> String {
-    let mut text = HEADER.to_owned();
-    for Reading { at, service, version, instance, metric, value } in
-        cases.iter().flat_map(|case| &case.readings)
-    {
-        let version = version.as_ref().map_or("", |version| version.as_str());
-        let at = at.as_secs_f64();
-        writeln!(text, "{at},{service},{version},{instance},{metric},{value}").unwrap();
-    }
-    text
-}
-
 fn open_metrics(cases: &[Case]) -> String {
     let mut exposition = Exposition::default();
     for (number, case) in cases.iter().enumerate() {
@@ -60,8 +46,7 @@ fn open_metrics(cases: &[Case]) -> String {
 /// Deploys need not be told of to who sees the images.
 fn events(cases: &[Case], with_deploys: bool) -> String {
     let told = |change: &&Change| with_deploys || change.kind != ChangeKind::Deploy;
-    let line = |change: &Change| serde_json::to_string(&ChangeShape::from(change)).unwrap() + "\n";
-    cases.iter().flat_map(|case| &case.changes).filter(told).map(line).collect()
+    written::events(cases.iter().flat_map(|case| &case.changes).filter(told))
 }
 
 /// What must not depend on the way in.
@@ -87,7 +72,10 @@ fn compare(cases: &[Case], since: &str, more: &[&str]) -> Option<(Prometheus, St
     let files = Files::new();
     let told = files.write("told.jsonl", events(cases, true));
     let others = files.write("others.jsonl", events(cases, false));
-    let from_file = files.scan(csv(cases), &["--events", told.to_str().unwrap(), "--at", &at]);
+    let from_file = files.scan(
+        csv(cases.iter().flat_map(|case| &case.readings)),
+        &["--events", told.to_str().unwrap(), "--at", &at],
+    );
     let (url, others) = (server.url(), others.to_str().unwrap());
     let ask = ["--prometheus", &url, "--since", since, "--at", &at];
     let from_server = scan(&[&ask[..], &["--events", others, "--format", "json"]].concat());

@@ -4,7 +4,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::files::{Files, HEADER, Run, rows, scan, scan_with_input};
+use crate::files::{Files, Run, rows, scan, scan_with_input};
+use crate::written::HEADER;
 
 const BEGIN: i64 = 1_780_000_000;
 

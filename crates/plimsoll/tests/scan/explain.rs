@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::files::{Files, HEADER, Run, scan};
+use crate::files::{Files, Run, scan};
+use crate::written::HEADER;
 
 /// A cart that leaks since its deploy beside a search that warms up, over an hour.
 fn telemetry() -> String {

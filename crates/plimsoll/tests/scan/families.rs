@@ -1,13 +1,11 @@
 //! Every family of leaks and look-alikes through the real binary, at the scale of a new agent and
 //! at the scale of somebody's Prometheus.
 
-use std::fmt::Write;
-
 use plimsoll_model::Verdict;
 use plimsoll_sim::families::{Case, Scale, benign, leaking};
-use plimsoll_wire::event::ChangeShape;
 
-use crate::files::{Files, HEADER};
+use crate::files::Files;
+use crate::written::{csv, events};
 
 /// Any seed will do; the detector's own tests draw many.
 const SEED: u64 = 7;
@@ -19,10 +17,10 @@ fn check(cases: &[Case]) {
 
 fn check_one(case: &Case) -> Result<(), String> {
     let files = Files::new();
-    let events = files.write("events.jsonl", events_of(case));
+    let events = files.write("events.jsonl", events(&case.changes));
     let at = case.assessed_at.as_millis().div_euclid(1000).to_string();
     let more = ["--events", events.to_str().unwrap(), "--at", &at];
-    let run = files.scan(csv_of(case), &more);
+    let run = files.scan(csv(&case.readings), &more);
     let report = run.json();
     let service = &report["services"][0];
     let said = service["verdict"].as_str().unwrap();
@@ -40,28 +38,6 @@ fn check_one(case: &Case) -> Result<(), String> {
         "{}: {} {} said of {} {}: {}",
         case.name, said, service["cause"], truth.verdict, truth.cause, service["reason"]
     ))
-}
-
-fn csv_of(case: &Case) -> String {
-    let mut text = HEADER.to_owned();
-    for reading in &case.readings {
-        let version = reading.version.as_ref().map_or("", |version| version.as_str());
-        let (service, instance) = (&reading.service, &reading.instance);
-        let at = reading.at.as_millis();
-        let (secs, millis) = (at.div_euclid(1000), at.rem_euclid(1000));
-        writeln!(
-            text,
-            "{secs}.{millis:03},{service},{version},{instance},{},{}",
-            reading.metric, reading.value
-        )
-        .unwrap();
-    }
-    text
-}
-
-fn events_of(case: &Case) -> String {
-    let line = |change| serde_json::to_string(&ChangeShape::from(change)).unwrap() + "\n";
-    case.changes.iter().map(line).collect()
 }
 
 #[test]

@@ -9,8 +9,6 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) const HEADER: &str = "ts,service,version,instance,metric,value\n";
-
 /// A folder that goes away with its test.
 pub(crate) struct Files(TempDir);
 
@@ -47,13 +45,22 @@ impl Run {
 }
 
 pub(crate) fn scan(args: &[&str]) -> Run {
-    scan_with_input(args, b"")
+    scan_as(args, &[])
+}
+
+pub(crate) fn scan_as(args: &[&str], environment: &[(&str, &str)]) -> Run {
+    run(args, environment, b"")
 }
 
 pub(crate) fn scan_with_input(args: &[&str], input: &[u8]) -> Run {
+    run(args, &[], input)
+}
+
+fn run(args: &[&str], environment: &[(&str, &str)], input: &[u8]) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
         .arg("scan")
         .args(args)
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

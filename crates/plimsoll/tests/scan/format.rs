@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::files::{Files, HEADER, Run, rows, scan, scan_with_input};
+use crate::files::{Files, Run, rows, scan, scan_with_input};
+use crate::written::HEADER;
 
 const BEGIN: i64 = 1_780_000_000;
 
@@ -20,7 +21,7 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn the_report_holds_the_documented_fields_and_no_others() {
     let report = Files::new().scan(flat(600), &[]).json();
-    assert_eq!(keys(&report), ["assessed_at", "inputs", "services"]);
+    assert_eq!(keys(&report), ["assessed_at", "inputs", "services", "shared_onset"]);
     assert_eq!(report["assessed_at"], "2026-05-28T20:36:39.000Z");
     let inputs = json!({
         "series": 1, "samples": 600, "rejected": 0,

@@ -1,17 +1,23 @@
 //! One connection to a Prometheus-compatible server: bounded answers, patience with a busy server,
 //! and words for what goes wrong. The server need not be what it was taken for.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use plimsoll_ingest::prometheus::{AnswerError, refusal_of, wants_smaller};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
-use tokio::runtime::{self, Runtime};
+use reqwest::Url;
+use ureq::http::header::{HeaderMap, RETRY_AFTER};
+use ureq::http::{Response, StatusCode};
+use ureq::tls::TlsConfig;
+use ureq::{Agent, Body, Timeout};
 
+use super::credentials::{CredentialError, Credentials};
+use super::roots::{RootsError, roots};
 use crate::output::{clip, printable};
+
+const HTTPS: &str = "https";
 
 /// Prometheus itself gives up on a query after two minutes; one that takes as long as this is
 /// better asked in pieces.
@@ -20,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Largest answer in bytes, unpacked: the label sets of some 150 000 series. What is packed small
 /// and unpacks large is cut off here too.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
 /// Times that a busy server is asked the same thing, and the waits between: 0.5, 1, 2, 4, 8 s.
 const ATTEMPTS_MAX: u32 = 6;
@@ -37,27 +43,24 @@ const QUOTED_CHARS_MAX: usize = 300;
 pub(crate) enum AskError {
     #[error("`{0}` is not the address of a server; write it as http://127.0.0.1:9090")]
     BadUrl(String),
-    #[error(
-        "https is not spoken yet; forward a local port to the server (`kubectl port-forward`, \
-         `ssh -L`) and give its address"
-    )]
-    Https,
-    #[error("`{0}` is not a header; write it as `Name: value`")]
-    BadHeader(String),
-    #[error("cannot read the token in `{}`; check that it exists and may be read", path.display())]
-    TokenFile { path: PathBuf, source: io::Error },
-    #[error("the token in `{}` is empty or holds control characters", .0.display())]
-    BadToken(PathBuf),
-    #[error("cannot start the client")]
-    Start(#[source] io::Error),
-    #[error("cannot make the client")]
-    Make(#[source] reqwest::Error),
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    #[error("--ca-cert says who may vouch for a server, and http asks nobody; write https://")]
+    NothingToVouchFor,
     #[error("no server answers at {at}; check the address, and that the server runs")]
-    Unreachable { at: String, source: reqwest::Error },
-    #[error("the server's answer broke off; ask again")]
-    Interrupted(#[source] reqwest::Error),
+    Unreachable { at: String, source: ureq::Error },
     #[error(
-        "the server at {at} wants to know who asks (401); give --bearer-token-file or --header"
+        "no secure connection to {at}; is it an https address, and is the authority of its \
+         certificate known here? If not, give that authority's certificate with --ca-cert"
+    )]
+    NotSecure { at: String, source: ureq::Error },
+    #[error("the server's answer broke off; ask again")]
+    Interrupted(#[source] ureq::Error),
+    #[error(
+        "the server at {at} wants to know who asks (401); give --bearer-token-file, \
+         --basic-auth-file or --header"
     )]
     Unauthorized { at: String },
     #[error("the server at {at} does not let this caller read (403); ask whoever runs it")]
@@ -80,10 +83,10 @@ pub(crate) enum AskError {
 /// A server, and how to ask it.
 #[derive(Debug)]
 pub(super) struct Client {
+    /// Without a user.
     base: Url,
-    http: reqwest::Client,
-    runtime: Runtime,
-    has_secret: bool,
+    headers: HeaderMap,
+    agent: Agent,
 }
 
 /// What one attempt came to.
@@ -96,42 +99,34 @@ enum Attempt {
 impl Client {
     pub(super) fn new(
         server: &str,
-        headers: &[String],
-        token_file: Option<&Path>,
+        credentials: Credentials<'_>,
+        ca_cert: Option<&Path>,
     ) -> Result<Self, AskError> {
-        let base = address(server)?;
-        let mut all = HeaderMap::new();
-        for text in headers {
-            let (name, value) = header(text).ok_or_else(|| {
-                // The value may be a secret.
-                let name = text.split(':').next().unwrap_or_default();
-                AskError::BadHeader(clip(&printable(name), QUOTED_CHARS_MAX))
-            })?;
-            all.append(name, value);
+        let mut base = address(server)?;
+        let headers = credentials.headers(&mut base)?;
+        let mut config = Agent::config_builder()
+            .timeout_global(Some(ANSWER_TIMEOUT))
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
+            .proxy(None);
+        if base.scheme() == HTTPS {
+            config = config.tls_config(TlsConfig::builder().root_certs(roots(ca_cert)?).build());
+        } else if ca_cert.is_some() {
+            return Err(AskError::NothingToVouchFor);
         }
-        if let Some(path) = token_file {
-            all.insert(AUTHORIZATION, token(path)?);
-        }
-        // Any header may be a key of somebody's proxy, and a user alone may be a token.
-        let named = !base.username().is_empty() || base.password().is_some();
-        let has_secret = !all.is_empty() || named;
-        let http = reqwest::Client::builder()
-            .timeout(ANSWER_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .default_headers(all)
-            .no_proxy()
-            .build()
-            .map_err(AskError::Make)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Self { base, http, runtime: runtime.map_err(AskError::Start)?, has_secret })
+        Ok(Self { base, headers, agent: config.build().new_agent() })
     }
 
-    /// Whether somebody on the way can read a secret.
+    /// Whether somebody on the way can read a secret. Any header may be a key of somebody's proxy,
+    /// and a user alone may be a token.
     pub(super) fn shows_a_secret_openly(&self) -> bool {
         let host = self.base.host_str().unwrap_or_default();
         let here = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
-        self.has_secret && !here
+        self.base.scheme() != HTTPS && !self.headers.is_empty() && !here
     }
 
     /// The body that the API gives for this path below `/api/v1/`.
@@ -141,7 +136,7 @@ impl Client {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
         }
         url.query_pairs_mut().extend_pairs(query);
-        self.runtime.block_on(self.ask(&url))
+        self.ask(&url)
     }
 
     /// What is asked of a server that answered something else.
@@ -149,15 +144,15 @@ impl Client {
         AskError::NotUnderstood { at: self.at(), source }
     }
 
-    async fn ask(&self, url: &Url) -> Result<Vec<u8>, AskError> {
+    fn ask(&self, url: &Url) -> Result<Vec<u8>, AskError> {
         let mut wait = FIRST_WAIT;
         let mut attempts = 1;
         loop {
-            match self.attempt(url).await? {
+            match self.attempt(url)? {
                 Attempt::Answer(body) => return Ok(body),
                 Attempt::Again(_, error) if attempts >= ATTEMPTS_MAX => return Err(error),
                 Attempt::Again(asked, _) => {
-                    tokio::time::sleep(asked.unwrap_or(wait).min(WAIT_MAX)).await;
+                    thread::sleep(asked.unwrap_or(wait).min(WAIT_MAX));
                     wait *= 2;
                     attempts += 1;
                 }
@@ -165,21 +160,16 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, url: &Url) -> Result<Attempt, AskError> {
-        let response = match self.http.get(url.clone()).send().await {
-            Ok(response) => response,
-            Err(slow) if slow.is_timeout() && !slow.is_connect() => {
-                return Err(AskError::TooLarge("no answer in time".into()));
-            }
-            Err(source) => {
-                let source = source.without_url();
-                return Err(AskError::Unreachable { at: self.at(), source });
-            }
-        };
+    fn attempt(&self, url: &Url) -> Result<Attempt, AskError> {
+        let mut request = self.agent.get(url.as_str());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = request.call().map_err(|error| self.unanswered(error))?;
         let status = response.status();
         let wait = retry_after(&response);
         let moved = response.headers().get("location").map(|to| format!("{to:?}"));
-        let body = read_bounded(response).await?;
+        let body = read_bounded(response)?;
         if status.is_success() {
             return Ok(Attempt::Answer(body));
         }
@@ -202,14 +192,26 @@ impl Client {
         }
     }
 
-    /// The address without what is secret in it.
-    fn at(&self) -> String {
-        let mut url = self.base.clone();
-        let cleared = url.set_username("").and_then(|()| url.set_password(None));
-        if cleared.is_err() {
-            return "that address".into();
+    fn unanswered(&self, error: ureq::Error) -> AskError {
+        let (at, source) = (self.at(), error);
+        match &source {
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                AskError::Unreachable { at, source }
+            }
+            ureq::Error::Timeout(_) => AskError::TooLarge("no answer in time".into()),
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => AskError::NotSecure { at, source },
+            // What TLS finds wrong with the other side comes as this.
+            ureq::Error::Io(error)
+                if self.base.scheme() == HTTPS && error.kind() == io::ErrorKind::InvalidData =>
+            {
+                AskError::NotSecure { at, source }
+            }
+            _ => AskError::Unreachable { at, source },
         }
-        url.to_string()
+    }
+
+    fn at(&self) -> String {
+        self.base.to_string()
     }
 }
 
@@ -217,61 +219,43 @@ fn address(server: &str) -> Result<Url, AskError> {
     let url = Url::parse(server).ok().filter(Url::has_host);
     // What does not parse may hold a password anywhere, and is shown only up to an `@`.
     let shown = server.rsplit('@').next().unwrap_or_default();
-    let bad = || AskError::BadUrl(clip(&printable(shown), QUOTED_CHARS_MAX));
+    let bad = || AskError::BadUrl(quoted(shown));
     let mut url = url.ok_or_else(bad)?;
-    match url.scheme() {
-        "http" => {
-            url.set_query(None);
-            url.set_fragment(None);
-            Ok(url)
-        }
-        "https" => Err(AskError::Https),
-        _ => Err(bad()),
+    if !["http", HTTPS].contains(&url.scheme()) {
+        return Err(bad());
     }
-}
-
-fn header(text: &str) -> Option<(HeaderName, HeaderValue)> {
-    let (name, value) = text.split_once(':')?;
-    let mut value = HeaderValue::from_str(value.trim()).ok()?;
-    value.set_sensitive(true);
-    Some((name.trim().parse().ok()?, value))
-}
-
-fn token(path: &Path) -> Result<HeaderValue, AskError> {
-    let unreadable = |source| AskError::TokenFile { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    let value = HeaderValue::from_str(&format!("Bearer {}", text.trim())).ok();
-    let value = value.filter(|_| !text.trim().is_empty());
-    let mut value = value.ok_or_else(|| AskError::BadToken(path.to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
 }
 
 /// Seconds; the form with a date is not worth a calendar here.
-fn retry_after(response: &Response) -> Option<Duration> {
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn said(body: &[u8]) -> String {
     let text = refusal_of(body).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    clip(&printable(text.trim()), QUOTED_CHARS_MAX)
+    quoted(text.trim())
 }
 
-async fn read_bounded(mut response: Response) -> Result<Vec<u8>, AskError> {
+/// Foreign text as an error may repeat it.
+pub(super) fn quoted(text: &str) -> String {
+    clip(&printable(text), QUOTED_CHARS_MAX)
+}
+
+/// The bound counts what was unpacked.
+fn read_bounded(response: Response<Body>) -> Result<Vec<u8>, AskError> {
     let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_BYTES_MAX => {
-                return Err(AskError::TooLarge(format!("over {} MiB", ANSWER_BYTES_MAX >> 20)));
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(slow) if slow.is_timeout() => {
-                return Err(AskError::TooLarge("no answer in time".into()));
-            }
-            Err(source) => return Err(AskError::Interrupted(source.without_url())),
+    let mut reader = response.into_body().into_reader().take(ANSWER_BYTES_MAX + 1);
+    match reader.read_to_end(&mut body).map_err(ureq::Error::from) {
+        Ok(_) if body.len() as u64 > ANSWER_BYTES_MAX => {
+            Err(AskError::TooLarge(format!("over {} MiB", ANSWER_BYTES_MAX >> 20)))
         }
+        Ok(_) => Ok(body),
+        Err(ureq::Error::Timeout(_)) => Err(AskError::TooLarge("no answer in time".into())),
+        Err(source) => Err(AskError::Interrupted(source)),
     }
 }
 
@@ -283,8 +267,15 @@ mod tests {
     fn whatever_says_who_asks_is_a_secret_on_the_way() {
         let check = |url: &str, headers: &[&str], want: bool| {
             let headers: Vec<_> = headers.iter().map(|header| (*header).to_owned()).collect();
-            let client = Client::new(url, &headers, None).unwrap();
+            let credentials = Credentials {
+                headers: &headers,
+                bearer_token_file: None,
+                basic_auth_file: None,
+                environment: (None, None),
+            };
+            let client = Client::new(url, credentials, None).unwrap();
             assert_eq!(client.shows_a_secret_openly(), want, "{url} {headers:?}");
+            assert!(!format!("{client:?}").contains("s3cret"), "{client:?}");
         };
         check("http://metrics.example:9090", &[], false);
         check("http://metrics.example:9090", &["X-Api-Key: s3cret"], true);
@@ -292,6 +283,7 @@ mod tests {
         check("http://s3cret@metrics.example:9090", &[], true);
         check("http://user:s3cret@metrics.example:9090", &[], true);
         check("http://:s3cret@metrics.example:9090", &[], true);
+        check("https://user:s3cret@metrics.example:9090", &[], false);
         check("http://127.0.0.1:9090", &["X-Api-Key: s3cret"], false);
         check("http://user:s3cret@localhost:9090", &[], false);
     }
