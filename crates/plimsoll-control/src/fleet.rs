@@ -35,9 +35,11 @@ impl Fleet {
         }
     }
 
-    /// Adds a reading to its service. What is measured of a whole machine is no service's.
+    /// Adds a reading to its service. What is measured of a whole machine makes no service, but
+    /// where an instance tells it of the machine that it runs on, it says what that can give.
     pub(crate) fn record(&mut self, reading: &Reading) {
-        if reading.metric.level() == Level::Node {
+        if reading.metric.level() == Level::Node && !self.runs(&reading.service, &reading.instance)
+        {
             return;
         }
         let limit = self.limit;
@@ -47,10 +49,29 @@ impl Fleet {
         }
     }
 
+    /// Takes up a history as an earlier run left it.
+    pub(crate) fn restore(&mut self, mut history: ServiceHistory) {
+        if self.histories.len() >= self.services_max {
+            return;
+        }
+        let skipped = history.changes.len().saturating_sub(CHANGES_MAX);
+        history.changes.drain(..skipped);
+        history.forget_lives(self.limit);
+        self.histories.insert(history.service.clone(), history);
+    }
+
+    pub(crate) fn remember(&mut self, reading: &Reading) {
+        if let Some(history) = self.histories.get_mut(&reading.service) {
+            history.remember(reading, self.limit);
+        }
+    }
+
     pub(crate) fn change(&mut self, change: Change) {
+        let limit = self.limit;
         match self.open(&change.service, change.at) {
             Some(history) => {
                 history.change(change);
+                history.forget_lives(limit);
                 if history.changes.len() > CHANGES_MAX {
                     history.changes.remove(dispensable(&history.changes));
                 }
@@ -65,6 +86,11 @@ impl Fleet {
 
     pub(crate) fn histories(&self) -> impl Iterator<Item = &ServiceHistory> {
         self.histories.values()
+    }
+
+    fn runs(&self, service: &ServiceName, instance: &InstanceName) -> bool {
+        let history = self.histories.get(service);
+        history.is_some_and(|history| current_life(history, instance).is_some())
     }
 
     fn open(&mut self, service: &ServiceName, at: Timestamp) -> Option<&mut ServiceHistory> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Alert, Assessment, Command, Incident, IncidentId, IncidentState, InstanceName, Reach,
+    Alert, Assessment, Command, Incident, IncidentId, IncidentState, InstanceName, Reach, Reading,
     ServiceHistory, ServiceName, Span, StepWait, Timestamp,
 };
 
@@ -63,6 +63,17 @@ impl State {
     /// Standing alerts, in order of service.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
         self.verdicts.alerts()
+    }
+
+    /// Takes up a history of an earlier run as its outlines tell it. Before anything of this run.
+    pub fn restore(&mut self, history: ServiceHistory) {
+        self.fleet.restore(history);
+    }
+
+    /// Gives back a reading that a history which was taken up has in its outlines: curves are drawn
+    /// from it.
+    pub fn remember(&mut self, reading: &Reading) {
+        self.fleet.remember(reading);
     }
 
     /// The newest assessment of every service, in order of name.

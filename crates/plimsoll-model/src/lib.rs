@@ -16,8 +16,8 @@ mod metric;
 mod outcome;
 mod plan;
 mod series;
-mod signature;
 mod shared_onset;
+mod signature;
 mod time;
 mod units;
 mod verdict;
@@ -36,9 +36,12 @@ pub use label::{Half, Label};
 pub use metric::{Kind, Level, Metric, Role, Unit, UnknownMetric};
 pub use outcome::{Comparison, Outcome, OutcomeKind};
 pub use plan::{Approval, Draft, Expectation, Guard, Phase, Plan, RiskClass, Step, StepAction};
-pub use series::{Life, Outline, Reading, Sample, Series, SeriesLimit, ServiceHistory, Stretch};
-pub use signature::{COUNT_ATTRIBUTE, Observed, SIGNATURE_ATTRIBUTE, Signature};
+pub use series::{
+    Drawn, Life, Outline, OutlineCell, OutlineParts, Reading, Sample, Series, SeriesLimit,
+    ServiceHistory, Stretch,
+};
 pub use shared_onset::SharedOnset;
+pub use signature::{COUNT_ATTRIBUTE, Observed, SIGNATURE_ATTRIBUTE, Signature};
 pub use time::{Span, Timestamp};
 pub use units::{Bytes, Growth};
 pub use verdict::{Assessment, Cause, Exhaustion, Verdict};

@@ -7,6 +7,7 @@
 mod outline;
 mod place;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
@@ -16,7 +17,7 @@ use crate::metric::{Metric, Role, Unit};
 use crate::signature::Observed;
 use crate::time::Timestamp;
 
-pub use outline::{Outline, Stretch};
+pub use outline::{Drawn, Outline, OutlineCell, OutlineParts, Stretch};
 
 /// One measured value with everything needed to place it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +42,7 @@ fn is_gone(reading: &Reading) -> bool {
 }
 
 /// One value of a series.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     pub at: Timestamp,
     pub value: f64,
@@ -81,6 +82,11 @@ impl Series {
         let mut outline = Outline::default();
         samples.iter().for_each(|sample| outline.trace(*sample));
         Self { samples, outline }
+    }
+
+    /// As it was written down: its outline, and its newest sample, which need not be part of it.
+    pub fn restored(outline: Outline, newest: Option<Sample>) -> Self {
+        Self { samples: newest.into_iter().collect(), outline }
     }
 
     pub const fn outline(&self) -> &Outline {
@@ -123,6 +129,27 @@ impl Series {
         if self.samples.len() > samples_max.get().max(2) {
             self.thin();
         }
+    }
+
+    /// Gives back a sample that was taken in before.
+    fn remember(&mut self, sample: Sample, samples_max: NonZeroUsize) {
+        if self.last().is_some_and(|newest| sample.at < newest.at) {
+            self.keep(sample, samples_max);
+        }
+    }
+
+    /// Cuts off what was measured from a moment on.
+    fn split_off(&mut self, at: Timestamp) -> Self {
+        let place = self.samples.partition_point(|sample| sample.at < at);
+        let (samples, outline) = (self.samples.split_off(place), self.outline.split_off(at));
+        let mut later = Self { samples, outline };
+        for series in [self, &mut later] {
+            // Thinned, or restored without them: the newest one is always there.
+            if series.samples.is_empty() {
+                series.samples.extend(series.outline.last());
+            }
+        }
+        later
     }
 
     fn keep_newest(&mut self, sample: Sample) {
@@ -232,12 +259,40 @@ impl ServiceHistory {
         }
     }
 
-    /// Adds a change. A restart of an instance ends its current life: the next reading opens a
-    /// new one.
+    /// Puts a reading that was recorded before among the samples of its life, and nowhere else: its
+    /// outline has it already. For a history that was restored from its outlines.
+    pub fn remember(&mut self, reading: &Reading, limit: SeriesLimit) {
+        let Reading { at, version, instance, metric, value, .. } = reading;
+        let same_version = |life: &Life| version.is_none() || life.version == *version;
+        let ran_then = |life: &&mut Life| {
+            life.instance == *instance && life.started_at <= *at && same_version(life)
+        };
+        if let Some(life) = self.lives.iter_mut().rev().find(ran_then)
+            && let Some(series) = life.series.get_mut(metric)
+        {
+            series.remember(Sample { at: *at, value: *value }, limit.samples);
+        }
+    }
+
+    /// Adds a change; the same change twice is one. A restart of an instance ends its current life:
+    /// the next reading opens a new one, and where readings of the new one came first, they move
+    /// to it.
     pub fn change(&mut self, change: Change) {
-        let place = self.changes.partition_point(|other| other.at <= change.at);
-        if self.changes.get(place.wrapping_sub(1)) != Some(&change) {
+        place::split(self, &change);
+        self.know(change);
+    }
+
+    /// Adds a change whose effect the lives show already.
+    pub fn know(&mut self, change: Change) {
+        if let Err(place) = self.changes.binary_search_by(|other| in_order(other, &change)) {
             self.changes.insert(place, change);
+        }
+    }
+
+    /// Forgets the lives that are too many.
+    pub fn forget_lives(&mut self, limit: SeriesLimit) {
+        while self.lives.len() > limit.lives.get() {
+            self.lives.remove(place::least_missed(&self.lives));
         }
     }
 
@@ -259,6 +314,14 @@ impl ServiceHistory {
     pub fn last_seen(&self) -> Option<Timestamp> {
         self.lives.iter().map(Life::last_seen).max()
     }
+}
+
+/// Changes of one moment have an order too, so that it does not matter in which they came.
+fn in_order(one: &Change, other: &Change) -> Ordering {
+    let place = |change: &Change| (change.at, change.kind);
+    let names = (&one.instance, &one.version, &one.attributes);
+    let others = (&other.instance, &other.version, &other.attributes);
+    place(one).cmp(&place(other)).then(names.cmp(&others))
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use plimsoll_control::{ApprovalRefusal, Effect, Event, State, step};
 use plimsoll_model::Timestamp;
-use plimsoll_store::Store;
+use plimsoll_store::{Arrival, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::serve::stopped;
 use crate::shared::Counters;
@@ -32,7 +33,8 @@ type Shutdown = watch::Receiver<bool>;
 type Reader = Box<dyn FnOnce(&State) + Send>;
 
 enum Call {
-    Step(Event, oneshot::Sender<Vec<ApprovalRefusal>>),
+    /// One after the other, with nothing between them.
+    Step(Vec<Event>, Option<Arrival>, oneshot::Sender<Vec<ApprovalRefusal>>),
     Read(Reader),
 }
 
@@ -48,6 +50,23 @@ pub(crate) enum Unanswered {
 /// The shutdown came while something could not be written.
 struct GivenUp;
 
+/// A call that is in the queue.
+pub(crate) struct Waiting {
+    answer: oneshot::Receiver<Vec<ApprovalRefusal>>,
+    counters: Arc<Counters>,
+}
+
+impl Waiting {
+    /// Returns when everything that follows is on disk.
+    pub(crate) async fn answered(self) -> Result<Vec<ApprovalRefusal>, Unanswered> {
+        self.answer.await.map_err(|_| unanswered(&self.counters))
+    }
+}
+
+fn unanswered(counters: &Counters) -> Unanswered {
+    counters.why_stalled().map_or(Unanswered::Gone, Unanswered::Stalled)
+}
+
 /// What handlers hold of the driver.
 #[derive(Clone)]
 pub(crate) struct Handle {
@@ -59,9 +78,27 @@ pub(crate) struct Handle {
 impl Handle {
     /// Feeds one event, and returns when everything that follows from it is on disk.
     pub(crate) async fn step(&self, event: Event) -> Result<Vec<ApprovalRefusal>, Unanswered> {
+        self.queue(vec![event], None).await?.answered().await
+    }
+
+    /// Puts the events of an arrival into the queue, and returns when they are in it.
+    pub(crate) async fn arrived(
+        &self,
+        arrival: Arrival,
+        events: Vec<Event>,
+    ) -> Result<Waiting, Unanswered> {
+        self.queue(events, Some(arrival)).await
+    }
+
+    async fn queue(
+        &self,
+        events: Vec<Event>,
+        arrival: Option<Arrival>,
+    ) -> Result<Waiting, Unanswered> {
         let (reply, answer) = oneshot::channel();
-        self.calls.send(Call::Step(event, reply)).await.map_err(|_| self.unanswered())?;
-        answer.await.map_err(|_| self.unanswered())
+        let call = Call::Step(events, arrival, reply);
+        self.calls.send(call).await.map_err(|_| unanswered(&self.counters))?;
+        Ok(Waiting { answer, counters: Arc::clone(&self.counters) })
     }
 
     /// Asks the state something.
@@ -74,12 +111,8 @@ impl Handle {
             // Whoever asked may have gone away meanwhile.
             drop(reply.send(question(state)));
         });
-        self.calls.send(Call::Read(reader)).await.map_err(|_| self.unanswered())?;
-        answer.await.map_err(|_| self.unanswered())
-    }
-
-    fn unanswered(&self) -> Unanswered {
-        self.counters.why_stalled().map_or(Unanswered::Gone, Unanswered::Stalled)
+        self.calls.send(Call::Read(reader)).await.map_err(|_| unanswered(&self.counters))?;
+        answer.await.map_err(|_| unanswered(&self.counters))
     }
 
     /// Changes each time the loop has done something that others may wait for.
@@ -90,6 +123,7 @@ impl Handle {
 
 pub(crate) struct Driver {
     state: State,
+    keeper: Keeper,
     store: Arc<Store>,
     journal: Ledger,
     counters: Arc<Counters>,
@@ -101,15 +135,15 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(
         state: State,
-        store: Arc<Store>,
-        journal: Ledger,
+        keeper: Keeper,
+        (store, journal): (Arc<Store>, Ledger),
         counters: Arc<Counters>,
         clock: Clock,
     ) -> (Self, Handle) {
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let (stepped, watcher) = watch::channel(0);
         let handle = Handle { calls: sender, stepped: watcher, counters: Arc::clone(&counters) };
-        (Self { state, store, journal, counters, clock, calls, stepped }, handle)
+        (Self { state, keeper, store, journal, counters, clock, calls, stepped }, handle)
     }
 
     /// Runs until every handle is gone or the shutdown is said. A call that was taken is answered,
@@ -118,6 +152,7 @@ impl Driver {
         if let Err(GivenUp) = self.answer(&shutdown).await {
             tracing::error!("what happened last could not be written before the end");
         }
+        self.keeper.finish().await;
     }
 
     async fn answer(&mut self, shutdown: &Shutdown) -> Result<(), GivenUp> {
@@ -131,12 +166,19 @@ impl Driver {
                 () = &mut tick => {
                     tick.set(clock.sleep(TICK));
                     self.advance(Event::Tick, shutdown).await?;
+                    self.keeper.keep(&self.state, self.clock.now()).await;
                 }
                 call = self.calls.recv() => match call {
                     None => return Ok(()),
                     Some(Call::Read(reader)) => reader(&self.state),
-                    Some(Call::Step(event, reply)) => {
-                        let refusals = self.advance(event, shutdown).await?;
+                    Some(Call::Step(events, arrival, reply)) => {
+                        if let Some(arrival) = arrival {
+                            self.keeper.note(arrival, &events, self.clock.now());
+                        }
+                        let mut refusals = Vec::new();
+                        for event in events {
+                            refusals.extend(self.advance(event, shutdown).await?);
+                        }
                         // The caller may have timed out; what it asked for is done.
                         drop(reply.send(refusals));
                     }

@@ -37,14 +37,16 @@ pub(crate) async fn post(
         let format = "send one JSON object a line: ts, kind, service, and what else is known";
         return Err(Failure::bad_request(&rejections.to_string(), format));
     }
-    let stored = shared.store.append_changes(&changes).await;
-    shared.counters.stored(&stored, shared.clock.now());
-    stored.map_err(|error| Failure::not_stored(&error))?;
-    Counters::add(&shared.counters.changes, changes.len());
     let taken = changes.len();
-    for change in changes {
-        shared.driver.step(Event::Changed(change)).await?;
-    }
+    let waiting = {
+        let _turn = shared.turn.lock().await;
+        let stored = shared.store.append_changes(&changes).await;
+        shared.counters.stored(&stored, shared.clock.now());
+        let arrival = stored.map_err(|error| Failure::not_stored(&error))?;
+        Counters::add(&shared.counters.changes, taken);
+        shared.driver.arrived(arrival, changes.into_iter().map(Event::Changed).collect()).await?
+    };
+    waiting.answered().await?;
     let rejected = rejections.total();
     let why = (rejected > 0).then(|| rejections.to_string());
     Ok(Json(json!({ "taken": taken, "rejected": rejected, "why": why })))

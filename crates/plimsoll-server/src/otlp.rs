@@ -88,11 +88,15 @@ pub(crate) async fn take(shared: &Shared, readings: Vec<Reading>) -> Result<(), 
     if readings.is_empty() {
         return Ok(());
     }
-    let stored = shared.store.append(&readings).await;
-    shared.counters.stored(&stored, shared.clock.now());
-    stored.map_err(|error| Failure::not_stored(&error))?;
-    Counters::add(&shared.counters.readings, readings.len());
-    shared.driver.step(Event::Readings(readings)).await?;
+    let waiting = {
+        let _turn = shared.turn.lock().await;
+        let stored = shared.store.append(&readings).await;
+        shared.counters.stored(&stored, shared.clock.now());
+        let arrival = stored.map_err(|error| Failure::not_stored(&error))?;
+        Counters::add(&shared.counters.readings, readings.len());
+        shared.driver.arrived(arrival, vec![Event::Readings(readings)]).await?
+    };
+    waiting.answered().await?;
     Ok(())
 }
 

@@ -11,20 +11,21 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use plimsoll_control::{Event, Settings, State, step};
+use plimsoll_control::{Settings, State};
 use plimsoll_ingest::Rejections;
 use plimsoll_ingest::admission::Admission;
 use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::otlp::REQUEST_BYTES_MAX;
 use plimsoll_ingest::traffic::{Traffic, TrafficLimits};
 use plimsoll_model::{JournalDraft, JournalKind, Span, Timestamp};
-use plimsoll_store::{JournalError, OpenError, Opened, ReadError, Store};
+use plimsoll_store::{JournalError, OpenError, Opened, ReadError, Store, WriteError};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::ledger::Ledger;
+use crate::restore::restore;
 use crate::shared::{Counters, Intake, Parts, Shared};
 use crate::token::{AGENT_TOKEN_FILE, OPERATOR_TOKEN_FILE, TokenError, token_at};
 use crate::{agents, answer, api, approve, events, guard, metrics, openapi, otlp, page};
@@ -33,7 +34,7 @@ use crate::{agents, answer, api, approve, events, guard, metrics, openapi, otlp,
 const SERIES_MAX: NonZeroUsize = NonZeroUsize::new(60_000).expect("60000 is not zero");
 
 /// What is kept on disk. Later versions downsample instead of forgetting.
-const RETENTION: Span = Span::from_hours(14 * 24);
+pub(crate) const RETENTION: Span = Span::from_hours(14 * 24);
 
 /// Between two rounds of forgetting.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
@@ -66,6 +67,8 @@ pub enum ServeError {
     Open(#[from] OpenError),
     #[error("read what an earlier run left")]
     Restore(#[from] ReadError),
+    #[error("keep the outlines that were drawn from what an earlier run left")]
+    Keep(#[from] WriteError),
     #[error("open the journal, or write into it")]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -138,14 +141,14 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
     let agent_token = token_at(&options.dir, AGENT_TOKEN_FILE)?;
     let operator_token = token_at(&options.dir, OPERATOR_TOKEN_FILE)?;
     let now = options.clock.now();
-    let state = restore(&store, options.settings, now).await?;
+    let (state, keeper) = restore(&store, options.settings, now).await?;
     let journal = start_journal(opened, &state, now)?;
     let counters = Arc::new(Counters::default());
     let clock = options.clock;
     let (driver, handle) = Driver::new(
         state,
-        Arc::clone(&store),
-        journal.clone(),
+        keeper,
+        (Arc::clone(&store), journal.clone()),
         Arc::clone(&counters),
         clock.clone(),
     );
@@ -165,47 +168,9 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
         operator_token,
         intake: Mutex::new(intake),
         handed: Mutex::default(),
+        turn: tokio::sync::Mutex::default(),
     });
     Ok((driver, shared))
-}
-
-/// The loop as an earlier run left it: its incidents, every change, and what was measured, thinner
-/// the older it is.
-async fn restore(store: &Store, settings: Settings, now: Timestamp) -> Result<State, ServeError> {
-    let state = State::new(settings, store.incidents().await?, now);
-    let mut state = state.with_alerts(store.alerts().await?);
-    for change in store.changes_since(now - RETENTION).await? {
-        step(&mut state, now, Event::Changed(change));
-    }
-    let mut replayed = 0_usize;
-    let sink = |reading| {
-        step(&mut state, now, Event::Readings(vec![reading]));
-        replayed += 1;
-    };
-    let mut minutes = 0_u64;
-    let all = store.readings_about().await? <= REPLAY_WHOLE;
-    let wanted = |minute: Timestamp| {
-        minutes += 1;
-        all || minutes.is_multiple_of(one_minute_of(now.since(minute)))
-    };
-    store.replay_thinned(now - RETENTION, wanted, sink).await?;
-    tracing::info!(replayed, "read back what was measured");
-    Ok(state)
-}
-
-/// Readings that are read back whole: about a quarter of a minute.
-const REPLAY_WHOLE: u64 = 3_000_000;
-
-/// One minute of how many is read back into memory where there are more, by its age. A series is
-/// thinned in memory as well, and a start that takes minutes would cost more than the samples
-/// between: with this, two weeks of 200 processes at five seconds are read in about a minute.
-fn one_minute_of(age: Span) -> u64 {
-    match age {
-        age if age < Span::from_mins(30) => 1,
-        age if age < Span::from_hours(6) => 5,
-        age if age < Span::from_hours(24) => 20,
-        _ => 120,
-    }
 }
 
 /// Says first what this run starts from, and what a crash had left behind.

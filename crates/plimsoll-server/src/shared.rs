@@ -39,6 +39,9 @@ pub(crate) struct Parts {
     pub(crate) intake: Mutex<Intake>,
     /// Commands that each agent was told of in its last answer.
     pub(crate) handed: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Held from the write of what came in until it is in the queue of the loop, so that the loop
+    /// takes it in in the order in which a restarted one would.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 /// The state of what comes in, beside the loop.
@@ -105,7 +108,7 @@ impl Counters {
     }
 
     /// Notes what became of the newest write of what came in.
-    pub(crate) fn stored(&self, outcome: &Result<(), WriteError>, now: Timestamp) {
+    pub(crate) fn stored<T>(&self, outcome: &Result<T, WriteError>, now: Timestamp) {
         let refused = outcome.as_ref().err().map(|error| (now, error.to_string()));
         *self.refused_by_store.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }

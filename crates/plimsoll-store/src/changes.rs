@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use crate::database::read_error;
 use crate::error::{ReadError, WriteError};
+use crate::outlines::{self, Arrival};
 use crate::store::Store;
 
 /// Changes that are read back at most, the newest ones: a fleet of 1000 services with 50 deploys
@@ -15,26 +16,29 @@ const CHANGES_MAX: i64 = 50_000;
 
 impl Store {
     /// Keeps changes, all or nothing, durable when this returns. The same change twice is one.
-    pub async fn append_changes(&self, changes: &[Change]) -> Result<(), WriteError> {
+    /// Gives their place in the order of arrivals.
+    pub async fn append_changes(&self, changes: &[Change]) -> Result<Arrival, WriteError> {
         if changes.is_empty() {
-            return Ok(());
+            return Ok(Arrival::default());
         }
         let mut writing = self.database.begin().await?;
-        for change in changes {
-            let shape = ChangeShape::from(change);
-            let record = plimsoll_wire::canonical::text_of(&shape);
+        let shapes: Vec<_> = changes.iter().map(ChangeShape::from).collect();
+        for (change, shape) in changes.iter().zip(&shapes) {
+            let record = plimsoll_wire::canonical::text_of(shape);
             let written = sqlx::query(
                 "INSERT INTO changes (digest, at, record) VALUES (?1, ?2, ?3) \
                  ON CONFLICT DO NOTHING",
             )
-            .bind(digest_of(&shape).to_string())
+            .bind(digest_of(shape).to_string())
             .bind(change.at.as_millis())
             .bind(record)
             .execute(&mut writing.connection)
             .await;
             written.map_err(|source| writing.error(source))?;
         }
-        writing.commit().await
+        let arrival = outlines::note_changes(&mut writing, &shapes).await?;
+        writing.commit().await?;
+        Ok(arrival)
     }
 
     /// The changes at or after a moment, oldest first.

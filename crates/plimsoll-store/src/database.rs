@@ -175,14 +175,16 @@ async fn migrate(
 /// Forward only, in order, never changed once released: `sqlx` keeps the digest of each in the
 /// table `_sqlx_migrations`, and refuses a database with one that it does not know.
 fn migrations() -> Migrator {
-    let all = [
-        (1, "first", include_str!("../migrations/0001_first.sql")),
-        (3, "alerts", include_str!("../migrations/0003_alerts.sql")),
+    const SCRIPTS: [(&str, &str); 3] = [
+        ("first", include_str!("../migrations/0001_first.sql")),
+        ("outlines", include_str!("../migrations/0002_outlines.sql")),
+        ("alerts", include_str!("../migrations/0003_alerts.sql")),
     ];
-    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    let migration = |(number, (name, script)): (i64, (&'static str, &'static str))| {
+        let up = MigrationType::Simple;
+        Migration::new(number, name.into(), up, script.into_sql_str(), false)
     };
-    Migrator::with_migrations(all.into_iter().map(migration).collect())
+    Migrator::with_migrations((1..).zip(SCRIPTS).map(migration).collect())
 }
 
 fn open_error(dir: &Path, path: &Path, source: sqlx::Error) -> OpenError {

@@ -60,6 +60,10 @@ pub enum ReadError {
     Record { id: String, source: ShapeError },
     #[error("series {id} has a name that is not one")]
     Name { id: i64, source: plimsoll_model::IdError },
+    #[error("`{text}` does not name a service")]
+    Service { text: String, source: plimsoll_model::IdError },
+    #[error("what arrived as number {number} cannot be understood")]
+    Arrival { number: i64, source: plimsoll_wire::arrivals::Damaged },
     #[error("there are more than {max} samples in this time; ask for a shorter one")]
     TooMany { max: usize },
 }

@@ -23,11 +23,13 @@ mod files;
 mod incidents;
 mod journal;
 mod lock;
+mod outlines;
 mod store;
 mod telemetry;
 
 pub use error::{OpenError, ReadError, WriteError};
 pub use incidents::INCIDENTS_MAX;
 pub use journal::{ENTRIES_MAX, Journal, JournalError, Opened, Written, verify};
+pub use outlines::{Arrival, Arrived, KeptOutlines, PackedOutlines};
 pub use store::Store;
 pub use telemetry::{Replayed, SERIES_SAMPLES_MAX, StoredSeries};

@@ -11,6 +11,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::database::{KnownSeries, SeriesKey, Writing, read_error};
 use crate::error::{ReadError, WriteError};
+use crate::outlines::{self, Arrival};
 use crate::store::Store;
 
 /// Samples of one statement. SQLite takes 32766 values a statement, and gains little beyond a few
@@ -53,19 +54,26 @@ impl Store {
     /// Keeps a batch, all of it or nothing. It is durable when this returns, for one `fsync` a
     /// batch, so batches should be what an agent sends at once and not single readings. A reading
     /// with the same service, instance, metric, version and time as one before replaces it, so a
-    /// batch may be sent again after an error or a crash.
-    pub async fn append(&self, readings: &[Reading]) -> Result<(), WriteError> {
+    /// batch may be sent again after an error or a crash. Gives its place in the order of arrivals.
+    pub async fn append(&self, readings: &[Reading]) -> Result<Arrival, WriteError> {
         if let Some(index) = readings.iter().position(|reading| !reading.value.is_finite()) {
             return Err(WriteError::NotFinite { index });
         }
         if readings.is_empty() {
-            return Ok(());
+            return Ok(Arrival::default());
         }
         let mut writing = self.database.begin().await?;
-        for chunk in readings.chunks(ROWS_OF_STATEMENT) {
+        let mut samples = Vec::with_capacity(readings.len());
+        for reading in readings {
+            let sample = Sample { at: reading.at, value: reading.value };
+            samples.push((series_id(&mut writing, reading).await?, sample));
+        }
+        for chunk in samples.chunks(ROWS_OF_STATEMENT) {
             write_samples(&mut writing, chunk).await?;
         }
-        writing.commit().await
+        let arrival = outlines::note_samples(&mut writing, &samples).await?;
+        writing.commit().await?;
+        Ok(arrival)
     }
 
     /// Gives every reading from `since` on to `sink`, in the order of time; of one moment the start
@@ -216,7 +224,7 @@ impl Store {
     }
 
     /// The name of every series; none for a metric that this version does not know.
-    async fn series_names(&self) -> Result<HashMap<i64, Option<SeriesKey>>, ReadError> {
+    pub(crate) async fn series_names(&self) -> Result<HashMap<i64, Option<SeriesKey>>, ReadError> {
         let mut rows = sqlx::query("SELECT id, service, metric, instance, version FROM series")
             .fetch(self.database.readers());
         let mut names = HashMap::new();
@@ -234,17 +242,16 @@ impl Store {
     }
 }
 
-async fn write_samples(writing: &mut Writing<'_>, readings: &[Reading]) -> Result<(), WriteError> {
-    let mut rows = Vec::with_capacity(readings.len());
-    for reading in readings {
-        rows.push((series_id(writing, reading).await?, reading.at, reading.value));
-    }
+async fn write_samples(
+    writing: &mut Writing<'_>,
+    rows: &[(i64, Sample)],
+) -> Result<(), WriteError> {
     let is_full = rows.len() == ROWS_OF_STATEMENT;
     let mut statement: QueryBuilder<Sqlite> =
         QueryBuilder::new("INSERT INTO samples (minute, series, at, value) ");
-    statement.push_values(rows, |mut row, (series, at, value)| {
-        row.push_bind(minute_of(at)).push_bind(series);
-        row.push_bind(at.as_millis()).push_bind(value);
+    statement.push_values(rows, |mut row, (series, sample)| {
+        row.push_bind(minute_of(sample.at)).push_bind(*series);
+        row.push_bind(sample.at.as_millis()).push_bind(sample.value);
     });
     statement.push(" ON CONFLICT DO UPDATE SET value = excluded.value");
     // Only the full size is kept prepared: each rest would be a statement of its own.
@@ -298,7 +305,8 @@ async fn forget_some(
     Ok((forgotten, forgotten > 0))
 }
 
-/// Removes the series that ended on a day before, all of whose samples are gone, and the changes.
+/// Removes the series that ended on a day before, all of whose samples are gone, the changes, and
+/// the outlines of services that were silent since.
 async fn forget_rest(writing: &mut Writing<'_>, moment: Timestamp) -> Result<(), WriteError> {
     writing.forget_series();
     let done = sqlx::query("DELETE FROM series WHERE last_day < ?1")
@@ -311,6 +319,11 @@ async fn forget_rest(writing: &mut Writing<'_>, moment: Timestamp) -> Result<(),
         .execute(&mut writing.connection)
         .await;
     done.map_err(|source| writing.error(source))?;
+    let done = sqlx::query("DELETE FROM outlines WHERE newest_at < ?1")
+        .bind(moment.as_millis())
+        .execute(&mut writing.connection)
+        .await;
+    done.map_err(|source| writing.error(source))?;
     Ok(())
 }
 
@@ -318,7 +331,7 @@ const fn minute_of(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(MINUTE_MILLIS)
 }
 
-fn reading_of(key: &SeriesKey, sample: Sample) -> Reading {
+pub(crate) fn reading_of(key: &SeriesKey, sample: Sample) -> Reading {
     let (service, metric, instance, version) = key.clone();
     Reading { at: sample.at, service, version, instance, metric, value: sample.value }
 }

@@ -4,12 +4,18 @@
 //! What it answers is tested in `plimsoll-server`; here stand signals, disks and exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+#[path = "server/corpus.rs"]
+mod corpus;
 #[path = "server/full_disk.rs"]
 mod full_disk;
 #[path = "server/killed.rs"]
 mod killed;
+#[path = "server/resumed.rs"]
+mod resumed;
 #[path = "server/stopped.rs"]
 mod stopped;
+#[path = "server/streamed.rs"]
+mod streamed;
 #[path = "server/up.rs"]
 mod up;
 

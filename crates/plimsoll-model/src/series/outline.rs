@@ -3,7 +3,13 @@
 //! Each cell holds the lowest and the mean value of the same number of samples. When the cells are
 //! full, neighbours are merged and each holds twice as many: ten minutes at one a second and two
 //! weeks at one in five minutes are the same picture, in the same few kilobytes, and a sample costs
-//! a few additions. Not here: what the picture means (`plimsoll-detect`).
+//! a few additions. The newest few samples wait before they are drawn, so that those that come out
+//! of order make the same picture as if they had come in order. Not here: what the picture means
+//! (`plimsoll-detect`), and how it is written down (`plimsoll-wire`).
+
+mod parts;
+
+pub use parts::{Drawn, OutlineCell, OutlineParts};
 
 use super::Sample;
 use crate::time::{Span, Timestamp};
@@ -11,6 +17,10 @@ use crate::time::{Span, Timestamp};
 /// Cells of one outline. More would not change a verdict; with this many an outline stays below
 /// 4 KiB. Even, because cells are merged in pairs.
 const CELLS: usize = 320;
+
+/// Newest samples that wait for earlier ones: a sender that repeats what was not taken is a few
+/// samples late. All that still fits into 4 KiB.
+const WAITING: usize = 8;
 
 /// What one step of a cell's place is: a resolution that collectors do not reach, and an axis of 13
 /// years.
@@ -24,6 +34,7 @@ const SILENT_MAX: Span = Span::from_hours(30 * 24);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outline {
     cells: Vec<Cell>,
+    /// The first and the last sample in the cells; as the number of them, without those that wait.
     ends: Option<(Sample, Sample)>,
     samples: u64,
     /// Samples of a full cell, and of the last one.
@@ -32,6 +43,8 @@ pub struct Outline {
     deepest_fall: f32,
     /// The value before the last one; 0 where there is none.
     before: f32,
+    /// In order of time, later than all that is drawn.
+    waiting: Vec<Sample>,
 }
 
 /// Neighbouring samples.
@@ -55,57 +68,97 @@ pub struct Stretch {
 }
 
 impl Outline {
-    /// Samples that were taken in; repeats and late ones are not counted again.
+    /// Samples that were taken in; repeats, and those that come too late, are not counted again.
     pub const fn samples(&self) -> u64 {
-        self.samples
+        self.samples + self.waiting.len() as u64
     }
 
     pub fn first(&self) -> Option<Sample> {
-        self.ends.map(|(first, _)| first)
+        self.ends.map(|(first, _)| first).or_else(|| self.waiting.first().copied())
     }
 
     pub fn last(&self) -> Option<Sample> {
-        self.ends.map(|(_, last)| last)
+        self.waiting.last().copied().or_else(|| self.ends.map(|(_, last)| last))
     }
 
     /// The most that a sample lay below the one before it, as a share of that one.
     pub fn deepest_fall(&self) -> f64 {
-        // The last sample may still be lowered by a repeat.
-        let newest = self.ends.map_or(0.0, |(_, last)| fall(self.before, last.value as f32));
-        f64::from(self.deepest_fall.max(newest))
+        let newest = self.ends.map(|(_, last)| last.value as f32);
+        let mut deepest = newest.map_or(0.0, |last| self.deepest_fall.max(fall(self.before, last)));
+        let mut before = newest.unwrap_or(0.0);
+        for sample in &self.waiting {
+            deepest = deepest.max(fall(before, sample.value as f32));
+            before = sample.value as f32;
+        }
+        f64::from(deepest)
     }
 
-    /// The cells, oldest first.
-    pub fn stretches(&self) -> impl ExactSizeIterator<Item = Stretch> {
-        let last = self.cells.len().saturating_sub(1);
-        self.cells.iter().enumerate().map(move |(index, cell)| Stretch {
+    /// The cells, oldest first. Costs a copy of them.
+    pub fn stretches(&self) -> impl ExactSizeIterator<Item = Stretch> + use<> {
+        let mut whole = self.clone();
+        std::mem::take(&mut whole.waiting).into_iter().for_each(|sample| whole.draw(sample));
+        (0..whole.cells.len()).map(move |index| whole.stretch(index))
+    }
+
+    fn stretch(&self, index: usize) -> Stretch {
+        let is_last = index + 1 == self.cells.len();
+        let cell = self.cells[index];
+        Stretch {
             from: self.moment(cell.from),
             to: match self.cells.get(index + 1) {
                 Some(next) => self.moment(next.from),
                 None => self.last().map_or_else(Timestamp::default, |sample| sample.at),
             },
-            samples: if index == last { self.open } else { self.full },
+            samples: if is_last { self.open } else { self.full },
             lowest: f64::from(cell.lowest),
             mean: f64::from(cell.mean),
-        })
+        }
     }
 
-    /// Takes a sample in. One of the time of the last counts where it is lower, so that repeats
-    /// come to the same in any order. One that is late lowers the cell of its time: a late sample
-    /// may be a repeat, which must not count twice.
+    /// Takes a sample in. Whatever order samples come in, the outline is that of their order in
+    /// time, as long as none comes after eight that are later than it. Of one time the lowest
+    /// counts. One that is later still lowers the cell of its time and is not counted: it may be a
+    /// repeat, which must not count twice.
     pub fn trace(&mut self, sample: Sample) {
-        let Some((first, last)) = self.ends else { return self.begin(sample) };
+        let (Some(first), Some(last)) = (self.first(), self.last()) else {
+            self.waiting.push(sample);
+            return;
+        };
         if sample.at.since(last.at) > SILENT_MAX {
-            *self = Self::default();
-            self.begin(sample);
-        } else if sample.at > last.at {
-            self.follow(first, last, sample);
+            *self = Self { waiting: vec![sample], ..Self::default() };
         } else if first.at.since(sample.at) > SILENT_MAX {
             // Older than anything that could belong to it.
-        } else if sample.at == last.at {
-            self.repeat(first, last, sample);
+        } else if let Some((first, drawn)) = self.ends
+            && sample.at <= drawn.at
+        {
+            self.come_late(first, drawn, sample);
         } else {
-            self.come_late(first, last, sample);
+            self.wait(sample);
+        }
+    }
+
+    fn wait(&mut self, sample: Sample) {
+        let place = self.waiting.partition_point(|other| other.at < sample.at);
+        if let Some(same) = self.waiting.get_mut(place)
+            && same.at == sample.at
+        {
+            same.value = same.value.min(sample.value);
+        } else if self.waiting.len() < WAITING {
+            self.waiting.insert(place, sample);
+        } else if place == 0 {
+            self.draw(sample);
+        } else {
+            let oldest = self.waiting.remove(0);
+            self.draw(oldest);
+            self.waiting.insert(place - 1, sample);
+        }
+    }
+
+    /// Adds a sample that is later than all that are drawn to the cells.
+    fn draw(&mut self, sample: Sample) {
+        match self.ends {
+            Some((first, last)) => self.follow(first, last, sample),
+            None => self.begin(sample),
         }
     }
 
@@ -153,26 +206,13 @@ impl Outline {
         self.open = 0;
     }
 
-    fn repeat(&mut self, first: Sample, last: Sample, sample: Sample) {
-        if sample.value >= last.value {
-            return;
-        }
-        let first = if first.at == sample.at { sample } else { first };
-        self.ends = Some((first, sample));
-        let share = 1.0 / self.open.max(1) as f32;
-        if let Some(cell) = self.cells.last_mut() {
-            cell.lowest = cell.lowest.min(sample.value as f32);
-            cell.mean += (sample.value - last.value) as f32 * share;
-        }
-    }
-
     fn come_late(&mut self, first: Sample, last: Sample, sample: Sample) {
         if sample.at < first.at {
             let earlier = ticks(first.at, sample.at);
             self.cells.iter_mut().for_each(|cell| cell.from = cell.from.saturating_add(earlier));
             self.ends = Some((sample, last));
         }
-        let origin = self.first().map_or(sample.at, |first| first.at);
+        let origin = first.at.min(sample.at);
         let place = ticks(sample.at, origin);
         let index = self.cells.partition_point(|cell| cell.from <= place).saturating_sub(1);
         if let Some(cell) = self.cells.get_mut(index) {
@@ -182,7 +222,7 @@ impl Outline {
     }
 
     fn moment(&self, from: u32) -> Timestamp {
-        let origin = self.first().map_or_else(Timestamp::default, |first| first.at);
+        let origin = self.ends.map_or_else(Timestamp::default, |(first, _)| first.at);
         origin + Span::from_millis(i64::from(from) * TICK.as_millis())
     }
 }
@@ -224,7 +264,9 @@ mod tests {
         let drawn = outline((0..1_000_000).map(|i| sample(i, value(i))));
         let stretches: Vec<_> = drawn.stretches().collect();
         assert!((CELLS / 2..=CELLS).contains(&stretches.len()));
-        assert!(size_of_val(drawn.cells.as_slice()) < 4096 - size_of::<Outline>());
+        let held = drawn.cells.capacity() * size_of::<Cell>()
+            + drawn.waiting.capacity() * size_of::<Sample>();
+        assert!(held + size_of::<Outline>() <= 4096, "{held}");
         for stretch in &stretches {
             let begin = stretch.from.as_secs_f64();
             assert!((stretch.lowest - (100.0 + begin / 1000.0)).abs() < 0.1, "{stretch:?}");
@@ -251,6 +293,37 @@ mod tests {
         assert_eq!(lowest[0], (3.0, 40.0));
         assert_eq!(lowest[5], (15.0, 7.0));
         assert_eq!(drawn.samples(), 10);
+    }
+
+    /// Samples in another order, each at most eight places from its own.
+    fn jumbled(samples: &[Sample], seed: u64) -> Vec<Sample> {
+        let mut state = seed | 1;
+        let mut keyed: Vec<_> = samples
+            .iter()
+            .enumerate()
+            .map(|(index, sample)| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (index + (state >> 60) as usize % (WAITING + 1), *sample)
+            })
+            .collect();
+        keyed.sort_by_key(|(place, _)| *place);
+        keyed.into_iter().map(|(_, sample)| sample).collect()
+    }
+
+    #[test]
+    fn samples_that_come_a_little_late_make_the_same_outline() {
+        for count in [5, 300, 328, 329, 5000] {
+            let value = |i: i64| 100.0 + ((i * 7919) % 97) as f64;
+            let samples: Vec<_> = (0..count).map(|i| sample(i * 15, value(i))).collect();
+            for seed in 1..20 {
+                let late = jumbled(&samples, seed);
+                assert!(count < 300 || late != samples);
+                let again = late.iter().flat_map(|one| [*one, *one]);
+                assert_eq!(outline(again), outline(samples.clone()), "{count} samples, {seed}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Life, Reading, SeriesLimit, ServiceHistory};
+use super::{Life, Reading, Series, SeriesLimit, ServiceHistory};
 use crate::change::{Change, ChangeKind};
 use crate::metric::Metric;
 use crate::time::{Span, Timestamp};
@@ -31,7 +31,93 @@ pub(super) fn life_for(
         adopt(life, reading);
         return Some(newest);
     }
-    open(history, None, reading, limit)
+    let restarted = !other_version(life, reading);
+    if !restarted && reading.at < life.last_seen() {
+        // Something of that version is late: its life did not come again.
+        let before = history.lives.get(..newest).unwrap_or_default();
+        let ran_then = |life: &Life| {
+            life.instance == reading.instance
+                && life.version == reading.version
+                && life.started_at <= reading.at
+        };
+        if let Some(index) = before.iter().rposition(ran_then) {
+            return Some(index);
+        }
+    }
+    let index = open(history, None, reading, limit)?;
+    if restarted {
+        hand_over(history, index, reading.at);
+    }
+    Some(index)
+}
+
+/// Gives the life at an index what the one before it of the same instance took in from a moment on,
+/// because what told of the restart came late.
+fn hand_over(history: &mut ServiceHistory, index: usize, from: Timestamp) {
+    let Some((earlier, [life, ..])) = history.lives.split_at_mut_checked(index) else { return };
+    let ended = earlier.iter_mut().rev().find(|other| other.instance == life.instance);
+    if let Some(ended) = ended.filter(|ended| ended.last_seen() >= from) {
+        life.series = cut(ended, from);
+    }
+}
+
+/// Splits the lives that a restart ended and that went on as if nothing had been: the readings of
+/// the new ones came before it was told. What is right for the readings that wait in the outlines
+/// is near enough for those that do not.
+pub(super) fn split(history: &mut ServiceHistory, change: &Change) {
+    if !matches!(change.kind, ChangeKind::Restart | ChangeKind::OomKill) {
+        return;
+    }
+    let mut index = history.lives.len();
+    while let Some(before) = index.checked_sub(1) {
+        index = before;
+        let Some(life) = history.lives.get_mut(index) else { continue };
+        let concerned = change.instance.as_ref().is_none_or(|name| *name == life.instance);
+        let went_on = life.last_seen() >= change.at;
+        if !concerned || !went_on || first_seen(life).is_none_or(|first| first >= change.at) {
+            continue;
+        }
+        let series = cut(life, change.at);
+        let began = Life {
+            instance: life.instance.clone(),
+            version: life.version.clone(),
+            started_at: change.at,
+            start_known: true,
+            series,
+        };
+        if let Some(began) = with_start(began) {
+            let later = |life: &Life| life.started_at > began.started_at;
+            let place = history.lives.iter().skip(index + 1).position(later);
+            let place = place.map_or(history.lives.len(), |further| index + 1 + further);
+            history.lives.insert(place, began);
+        }
+    }
+}
+
+/// Takes from a life what it measured from a moment on.
+fn cut(life: &mut Life, from: Timestamp) -> BTreeMap<Metric, Series> {
+    let later = life.series.iter_mut().map(|(metric, series)| (*metric, series.split_off(from)));
+    let later = later.filter(|(_, series)| series.last().is_some()).collect();
+    life.series.retain(|_, series| series.last().is_some());
+    later
+}
+
+fn first_seen(life: &Life) -> Option<Timestamp> {
+    let firsts = life.series.values().map(|series| {
+        let outlined = series.outline().first().map(|sample| sample.at);
+        let kept = series.samples().first().map(|sample| sample.at);
+        outlined.into_iter().chain(kept).min()
+    });
+    firsts.flatten().min()
+}
+
+/// The life as its readings tell its beginning; none where it has none.
+fn with_start(mut life: Life) -> Option<Life> {
+    life.started_at = match life.series(Metric::ProcessStartTime).and_then(Series::last) {
+        Some(told) => moment_of(told.value).min(told.at),
+        None => first_seen(&life)?,
+    };
+    Some(life)
 }
 
 /// A reading from before the newest life: of the life that ran then, of the beginning of the one
@@ -98,6 +184,11 @@ fn forgettable(lives: &[Life], now: Timestamp) -> Option<usize> {
         let (index, longest) = lives.iter().enumerate().min_by_key(|(_, life)| life.last_seen())?;
         (now.since(longest.last_seen()) > SILENT).then_some(index)
     })
+}
+
+/// The life to forget where one has to be.
+pub(super) fn least_missed(lives: &[Life]) -> usize {
+    forgettable(lives, Timestamp::from_millis(i64::MAX)).unwrap_or_default()
 }
 
 /// A replica that was not heard of for so long has gone: longer than any restart.
@@ -171,136 +262,12 @@ fn first_life(reading: &Reading, replaces_another: bool) -> Life {
 }
 
 fn start_of(reading: &Reading) -> Timestamp {
-    Timestamp::from_millis((reading.value * 1000.0) as i64).min(reading.at)
+    moment_of(reading.value).min(reading.at)
+}
+
+fn moment_of(secs: f64) -> Timestamp {
+    Timestamp::from_millis((secs * 1000.0) as i64)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroUsize;
-
-    use super::*;
-    use crate::ids::{InstanceName, ServiceName, Version};
-
-    fn reading(at: i64, version: &str, metric: Metric, value: f64) -> Reading {
-        Reading {
-            at: Timestamp::from_secs(at),
-            service: ServiceName::new("orders").unwrap(),
-            version: Version::new(version).ok(),
-            instance: InstanceName::new("orders-0").unwrap(),
-            metric,
-            value,
-        }
-    }
-
-    fn restart(at: i64) -> Change {
-        Change {
-            at: Timestamp::from_secs(at),
-            kind: ChangeKind::Restart,
-            service: ServiceName::new("orders").unwrap(),
-            instance: InstanceName::new("orders-0").ok(),
-            version: None,
-            attributes: BTreeMap::new(),
-        }
-    }
-
-    /// The lives that readings `(second, version)` leave, in order, as `version: seconds`.
-    fn check(changes: &[Change], readings: &[(i64, &str)], want: &[&str]) {
-        let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
-        changes.iter().for_each(|change| history.change(change.clone()));
-        for (at, version) in readings {
-            let reading = reading(*at, version, Metric::ProcessMemoryRss, 1.0);
-            history.record(&reading, SeriesLimit::NONE);
-        }
-        let told: Vec<_> = history.lives.iter().map(told).collect();
-        assert_eq!(told, want);
-        for life in &history.lives {
-            let first = life.series.values().filter_map(|s| s.samples().first()).map(|s| s.at);
-            assert_eq!(Some(life.started_at), first.min(), "started with its first reading");
-        }
-    }
-
-    fn told(life: &Life) -> String {
-        let version = life.version.as_ref().map_or("?", |version| version.as_str());
-        let seconds: Vec<_> = life
-            .series
-            .values()
-            .flat_map(|series| series.samples())
-            .map(|sample| (sample.at.as_millis() / 1000).to_string())
-            .collect();
-        format!("{version}: {}", seconds.join(" "))
-    }
-
-    #[test]
-    fn a_late_reading_of_the_version_before_goes_to_the_life_before() {
-        check(&[], &[(1, "1.0"), (9, "1.1"), (5, "1.0"), (10, "1.1")], &["1.0: 1 5", "1.1: 9 10"]);
-    }
-
-    #[test]
-    fn a_late_reading_without_a_version_goes_to_the_life_that_covers_its_time() {
-        check(&[], &[(1, "1.0"), (9, "1.1"), (5, ""), (10, "")], &["1.0: 1 5", "1.1: 9 10"]);
-    }
-
-    #[test]
-    fn a_late_reading_of_a_version_that_nobody_told_of_opens_a_life_in_the_past() {
-        let readings = [(1, "1.0"), (9, "1.2"), (5, "1.1"), (6, "1.1"), (4, "1.1"), (10, "1.2")];
-        check(&[], &readings, &["1.0: 1", "1.1: 4 5 6", "1.2: 9 10"]);
-        check(&[], &[(9, "1.1"), (5, "1.0"), (10, "1.1")], &["1.0: 5", "1.1: 9 10"]);
-    }
-
-    #[test]
-    fn a_late_reading_of_the_same_version_moves_the_beginning_of_its_life() {
-        check(&[], &[(9, "1.0"), (5, "1.0"), (7, "1.0")], &["1.0: 5 7 9"]);
-    }
-
-    #[test]
-    fn a_late_reading_from_after_a_restart_belongs_to_the_life_that_the_restart_began() {
-        let readings = [(1, "1.0"), (9, "1.0"), (7, "1.0"), (2, "1.0")];
-        check(&[restart(5)], &readings, &["1.0: 1 2", "1.0: 7 9"]);
-    }
-
-    #[test]
-    fn a_late_reading_from_before_the_start_of_the_process_is_of_another_process() {
-        let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
-        let rss = Metric::ProcessMemoryRss;
-        for reading in [
-            reading(20, "1.0", Metric::ProcessStartTime, 15.0),
-            reading(14, "1.0", rss, 1.0),
-            reading(10, "1.0", rss, 1.0),
-        ] {
-            history.record(&reading, SeriesLimit::NONE);
-        }
-        let told: Vec<_> = history.lives.iter().map(told).collect();
-        assert_eq!(told, ["1.0: 10", "1.0: 14 20"], "within the tolerance it is the same process");
-    }
-
-    #[test]
-    fn late_readings_never_push_out_what_runs_now() {
-        let limit = SeriesLimit { samples: NonZeroUsize::MAX, lives: NonZeroUsize::MIN };
-        let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
-        let rss = Metric::ProcessMemoryRss;
-        history.record(&reading(100, "now", rss, 1.0), limit);
-        for at in 0..50 {
-            history.record(&reading(at, &format!("old-{at}"), rss, 1.0), limit);
-        }
-        assert_eq!(history.lives.iter().map(told).collect::<Vec<_>>(), ["now: 100"]);
-    }
-
-    #[test]
-    fn replicas_that_report_are_not_pushed_out_by_new_names_and_silent_ones_are() {
-        let two = NonZeroUsize::new(2).unwrap();
-        let limit = SeriesLimit { samples: NonZeroUsize::MAX, lives: two };
-        let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
-        let mut hear = |name: &str, at: i64| {
-            let instance = InstanceName::new(name).unwrap();
-            let heard = Reading { instance, ..reading(at, "1", Metric::ProcessMemoryRss, 1.0) };
-            history.record(&heard, limit);
-            let names = history.lives.iter().map(|life| life.instance.to_string());
-            names.collect::<Vec<_>>().join(" ")
-        };
-        hear("a", 1);
-        hear("b", 2);
-        assert_eq!(hear("c", 3), "a b");
-        assert_eq!(hear("b", 700), "a b");
-        assert_eq!(hear("c", 701), "b c");
-    }
-}
+mod tests;
