@@ -9,6 +9,7 @@
 //! ([`State::outstanding`]), so a server that was killed orders the same acts again under the same
 //! ids, and whoever performs them knows which are done.
 
+mod alerts;
 mod approval;
 mod book;
 mod capture;

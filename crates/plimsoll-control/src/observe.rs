@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    Alert, AlertTurn, Assessment, JournalDraft, JournalKind, ServiceHistory, ServiceName,
-    SharedOnset, Timestamp, Verdict,
+    Assessment, JournalDraft, JournalKind, ServiceName, SharedOnset, Timestamp, Verdict,
 };
 
-use crate::fleet::Fleet;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::step::Effect;
@@ -23,7 +21,6 @@ const NAMES_MAX: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     by_service: BTreeMap<ServiceName, Standing>,
-    alerts: BTreeMap<ServiceName, Alert>,
     assessed_at: Option<Timestamp>,
     /// Services that began to grow at one moment, by the newest round.
     shared: Option<SharedOnset>,
@@ -39,20 +36,6 @@ struct Standing {
 }
 
 impl Verdicts {
-    /// With the alerts that stood when an earlier run ended.
-    pub(crate) fn restored(alerts: Vec<Alert>) -> Self {
-        let alerts = alerts.into_iter().map(|alert| (alert.service.clone(), alert)).collect();
-        Self { alerts, ..Self::default() }
-    }
-
-    pub(crate) fn alert(&self, service: &ServiceName) -> Option<&Alert> {
-        self.alerts.get(service)
-    }
-
-    pub(crate) fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values()
-    }
-
     pub(crate) fn latest(&self) -> impl Iterator<Item = &Assessment> {
         self.by_service.values().map(|standing| &standing.latest)
     }
@@ -79,35 +62,6 @@ impl Verdicts {
     pub(crate) fn recovered(&self, service: &ServiceName) -> Option<&Assessment> {
         let standing = self.by_service.get(service)?;
         (standing.steady_in_a_row >= STEADY_TO_CLOSE).then_some(&standing.latest)
-    }
-
-    /// Follows the alert about a service, and says what became of it.
-    fn follow(&mut self, assessment: &Assessment, history: &ServiceHistory) -> Vec<Effect> {
-        let service = &assessment.service;
-        let before = self.alerts.remove(service);
-        let (after, turn) = plimsoll_detect::follow(before.as_ref(), assessment, history);
-        let mut effects = Vec::new();
-        if let Some((turn, why)) = turn {
-            effects.extend(
-                after
-                    .as_ref()
-                    .or(before.as_ref())
-                    .map(|alert| Effect::Record(alert_changed(alert, turn, (why, assessment)))),
-            );
-        }
-        if after != before {
-            effects.push(Effect::SaveAlert(service.clone(), after.clone()));
-        }
-        self.alerts.extend(after.map(|alert| (service.clone(), alert)));
-        effects
-    }
-
-    /// Ends the alerts about services that are followed no more.
-    fn forget(&mut self, fleet: &Fleet) -> Vec<Effect> {
-        self.by_service.retain(|service, _| fleet.history(service).is_some());
-        let gone = |service: &ServiceName, _: &mut Alert| fleet.history(service).is_none();
-        let gone = self.alerts.extract_if(.., gone);
-        gone.map(|(service, _)| Effect::SaveAlert(service, None)).collect()
     }
 
     fn put(&mut self, assessment: Assessment, settings: &Settings) -> Option<Effect> {
@@ -141,12 +95,13 @@ pub(crate) fn observe(state: &mut State, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     state.verdicts.assessed_at = Some(now);
-    let State { fleet, verdicts, settings, .. } = state;
-    let (mut effects, mut beginnings) = (verdicts.forget(fleet), Vec::new());
+    let State { fleet, verdicts, alerts, settings, .. } = state;
+    verdicts.by_service.retain(|service, _| fleet.history(service).is_some());
+    let (mut effects, mut beginnings) = (alerts.forget(fleet), Vec::new());
     for history in fleet.histories() {
         let assessment = plimsoll_detect::assess(history, now);
         beginnings.extend(plimsoll_detect::beginning(history, &assessment));
-        effects.extend(verdicts.follow(&assessment, history));
+        effects.extend(alerts.follow(&assessment, history));
         effects.extend(verdicts.put(assessment, settings));
     }
     let found = plimsoll_detect::shared_onset(&beginnings, now);
@@ -191,26 +146,6 @@ fn verdict_changed(assessment: &Assessment) -> JournalDraft {
                 "assessment".into(),
                 plimsoll_wire::digest::evidence_digest(assessment, None).to_string(),
             ),
-        ],
-    }
-}
-
-fn alert_changed(
-    alert: &Alert,
-    turn: AlertTurn,
-    (why, assessment): (String, &Assessment),
-) -> JournalDraft {
-    let Alert { service, level, urgency, raised_at, .. } = alert;
-    JournalDraft {
-        kind: JournalKind::AlertChanged,
-        who: "plimsoll/detect".into(),
-        incident: None,
-        plan: None,
-        what: format!("the alert about {service} is {turn}: {level}, {urgency}"),
-        why,
-        facts: vec![
-            ("raised_at".into(), plimsoll_wire::format_time(*raised_at)),
-            ("confidence".into(), format!("{:.4}", assessment.confidence)),
         ],
     }
 }

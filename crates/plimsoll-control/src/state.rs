@@ -7,6 +7,7 @@ use plimsoll_model::{
     ServiceHistory, ServiceName, Span, StepWait, Timestamp,
 };
 
+use crate::alerts::Alerts;
 use crate::book::Book;
 use crate::fleet::Fleet;
 use crate::observe::Verdicts;
@@ -17,6 +18,7 @@ pub struct State {
     pub(crate) settings: Settings,
     pub(crate) fleet: Fleet,
     pub(crate) verdicts: Verdicts,
+    pub(crate) alerts: Alerts,
     pub(crate) book: Book,
     pub(crate) agents: BTreeMap<String, AgentSeen>,
     /// When this run began, or went on after a pause of the whole process. Nobody can have
@@ -42,6 +44,7 @@ impl State {
             settings,
             fleet,
             verdicts: Verdicts::default(),
+            alerts: Alerts::default(),
             book,
             agents: BTreeMap::new(),
             resumed_at: now,
@@ -52,17 +55,17 @@ impl State {
     /// Goes on with the alerts that stood when an earlier run ended.
     #[must_use]
     pub fn with_alerts(mut self, alerts: Vec<Alert>) -> Self {
-        self.verdicts = Verdicts::restored(alerts);
+        self.alerts = Alerts::restored(alerts);
         self
     }
 
     pub fn alert(&self, service: &ServiceName) -> Option<&Alert> {
-        self.verdicts.alert(service)
+        self.alerts.get(service)
     }
 
     /// Standing alerts, in order of service.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.verdicts.alerts()
+        self.alerts.all()
     }
 
     /// Takes up a history of an earlier run as its outlines tell it. Before anything of this run.

@@ -78,12 +78,14 @@ fn is_confirmed(told_at: Timestamp, assessment: &Assessment) -> bool {
     told > 0.0 && told >= limits::TOLD_SHARE.default * going_on
 }
 
-/// A suspicion is over at once, a leak that was told only after a rest.
+/// A suspicion is over at once, a leak that was told only after a rest. One that has stood for a
+/// morning may be at work in the day and rest in the night: then a day of rest must be seen.
 fn has_rested(alert: &Alert, since: Timestamp, now: Timestamp) -> bool {
-    let stood = since.since(alert.raised_at).as_secs_f64();
-    let rested = now.since(since).as_secs_f64();
-    alert.level == AlertLevel::Suspect
-        || (rested > 0.0 && rested >= limits::REST_SHARE.default * stood)
+    let stood = since.since(alert.raised_at).as_hours_f64();
+    let rested = now.since(since).as_hours_f64();
+    let night = stood >= limits::MORNING.default && rested < limits::DAY_SEEN.default;
+    let enough = rested > 0.0 && rested >= limits::REST_SHARE.default * stood && !night;
+    alert.level == AlertLevel::Suspect || enough
 }
 
 /// What was changed on purpose since a leak was told need not rest to be believed: the process that
@@ -194,13 +196,18 @@ mod tests {
 
     #[test]
     fn a_quiet_hour_is_no_rest() {
-        let raised = "2 raised probable ticket";
-        check("..LLLLLLLL..ss..LL", &[raised, "3 worsened confirmed ticket"]);
-        check(
-            "..LLLLLLLL...",
-            &[raised, "3 worsened confirmed ticket", "12 resolved confirmed ticket"],
-        );
-        check("..LLLLLLLL????", &[raised, "3 worsened confirmed ticket"]);
+        let told = ["2 raised probable ticket", "3 worsened confirmed ticket"];
+        check("..LLLL.ss.sLL", &told);
+        check("..LLLL????", &told);
+        check("..LLLL..", &[told[0], told[1], "7 resolved confirmed ticket"]);
+    }
+
+    #[test]
+    fn a_night_is_no_rest_and_a_day_is() {
+        let told = ["0 raised probable ticket", "1 worsened confirmed ticket"];
+        let through = |hours: usize| "L".repeat(8) + &".".repeat(hours);
+        check(&through(24), &told);
+        check(&through(25), &[told[0], told[1], "32 resolved confirmed ticket"]);
     }
 
     #[test]

@@ -195,8 +195,8 @@ pub const WAIT_SHARE: Threshold = Threshold {
     name: "wait_share",
     unit: "time seen over time left",
     default: 0.05,
-    rationale: "the longer there is to act, the surer one can afford to be; a leak that fills in two \
-                weeks is still told within 36 hours",
+    rationale: "the longer there is to act, the surer one can afford to be; of a leak that fills in \
+                two weeks 17 hours must be seen",
 };
 
 pub const CONFIRMED_SINCE: Threshold = Threshold {

@@ -67,6 +67,9 @@ pub struct BacktestNumbers {
     pub alarms: u32,
     pub quiet_days: f64,
     pub alarms_per_1000_days: Option<f64>,
+    /// Of the alarms, those that would have woken somebody.
+    pub pages: u32,
+    pub pages_per_1000_days: Option<f64>,
     /// An alarm between two looks is not seen.
     pub hours_between_looks_p50: Option<f64>,
     /// Leaks of which a forecast was due at half-life.

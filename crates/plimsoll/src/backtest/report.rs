@@ -54,6 +54,7 @@ fn side_by_side(detectors: &[BacktestDetector]) -> Vec<String> {
         "delay",
         "used",
         "false/1000d",
+        "pages/1000d",
     ];
     let row = |detector: &BacktestDetector| {
         let all = &detector.all;
@@ -67,6 +68,7 @@ fn side_by_side(detectors: &[BacktestDetector]) -> Vec<String> {
             hours(all.delay_hours_p50),
             ratio(all.runway_used_p50),
             number(all.alarms_per_1000_days),
+            number(all.pages_per_1000_days),
         ]
     };
     table(headings, &detectors.iter().map(row).collect::<Vec<_>>())

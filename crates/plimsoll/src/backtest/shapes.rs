@@ -89,6 +89,8 @@ fn numbers(sum: &Summary) -> BacktestNumbers {
         alarms: sum.alarms,
         quiet_days: sum.quiet_days,
         alarms_per_1000_days: sum.alarms_per_1000_days(),
+        pages: sum.pages,
+        pages_per_1000_days: sum.pages_per_1000_days(),
         hours_between_looks_p50: quantile(&sum.hours_between_looks, 0.5),
         forecasts: sum.errors.len(),
         forecast_error_p50: quantile(&sum.errors, 0.5).filter(|error| error.is_finite()),
