@@ -49,7 +49,7 @@ fn with_run(scene: &Scene<'_>, run: &Run<'_>, found: &Study, same: bool) -> Onse
         }
         first = before;
     }
-    let began = if first.start_known { first.started } else { first.from };
+    let began = if first.life.start_known { first.life.started_at } else { first.from };
     let change = flat_before.and_then(|before| beginning(scene, &before, &first, &found.rung));
     Onset { at: change.as_ref().map_or(began, |change| change.at), change: change.cloned() }
 }
@@ -83,7 +83,7 @@ fn beginning<'a>(
 ) -> Option<&'a Change> {
     let step = first.step_of(rung.metric).max(before.step_of(rung.metric));
     let slack = Span::from_secs_f64(3.0 * step * 3600.0);
-    let began = first.started.max(before.from);
+    let began = first.life.started_at.max(before.from);
     // A rolling deploy reaches its last replica some time after it was announced.
     let from = before.to.min(began) - rollout(before);
     let fits = |change: &&Change| {

@@ -148,10 +148,11 @@ fn difference(
     blocks: &[Block],
     control: &[Block],
 ) -> Option<Vec<Block>> {
-    if !(run.start_known && before.start_known) {
+    if !(run.life.start_known && before.life.start_known) {
         return None;
     }
-    let (born, control_born) = (scene.hours(run.started), scene.hours(before.started));
+    let (born, control_born) =
+        (scene.hours(run.life.started_at), scene.hours(before.life.started_at));
     let age = |at: f64| at - born;
     let (young, old) = (age(blocks.first()?.at), age(blocks.last()?.at));
     let ages = (control.first()?.at - control_born, control.last()?.at - control_born);

@@ -69,7 +69,7 @@ pub fn explain(history: &ServiceHistory, now: Timestamp) -> Explanation {
     let findings = findings(&scene);
     let Some(spoke) = speaker(&findings) else {
         let others = unasked(&scene, &[]);
-        return Explanation { assessment: report(&scene, Vec::new()), speaker: None, others };
+        return Explanation { assessment: report(&scene, &[]), speaker: None, others };
     };
     let mut others: Vec<OtherSeries> = findings
         .iter()
@@ -78,7 +78,7 @@ pub fn explain(history: &ServiceHistory, now: Timestamp) -> Explanation {
         .collect();
     others.extend(unasked(&scene, &findings));
     let speaker = Some(speaking(&scene, spoke, findings.len()));
-    Explanation { assessment: report(&scene, findings.clone()), speaker, others }
+    Explanation { assessment: report(&scene, &findings), speaker, others }
 }
 
 fn speaking(scene: &Scene<'_>, spoke: &Finding<'_>, of: usize) -> Speaker {

@@ -9,7 +9,7 @@ use crate::cohort::Control;
 use crate::course::{Began, Course, Study};
 use crate::forecast::{is_in_sight, is_seen_for_long, is_urgent};
 use crate::judge::Why;
-use crate::rivals::Story;
+use crate::rivals::{Story, is_measured};
 use crate::scene::{Run, Scene};
 use crate::thresholds::{self as limits, Threshold};
 use crate::trend::{Point, Trend};
@@ -162,8 +162,7 @@ fn peak_load(points: &[Point]) -> f64 {
 
 /// Whether the rise may be the morning of a day of which too little was seen.
 fn may_be_the_day(run: &Run<'_>, study: &Study, trend: &Trend) -> bool {
-    let load = [Metric::ServiceRequestsRate, Metric::EdgeRequestsRate];
-    let measured = load.into_iter().any(|metric| run.samples(metric) > 0);
+    let measured = is_measured(run, Story::Load);
     let seen = run.to.since(run.from).as_hours_f64() >= limits::DAY_SEEN.default;
     // A day curve is as straight as that for its steepest hours only.
     let even = limits::STRAIGHT.default;

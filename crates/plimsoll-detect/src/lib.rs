@@ -60,5 +60,5 @@ pub use sanity::{Beginning, beginning, shared_onset};
 pub fn assess(history: &ServiceHistory, now: Timestamp) -> Assessment {
     let scene = scene::Scene::of(history, now);
     let findings = judge::findings(&scene);
-    report::report(&scene, findings)
+    report::report(&scene, &findings)
 }

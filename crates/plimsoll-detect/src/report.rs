@@ -11,8 +11,8 @@ use crate::rivals::Story;
 use crate::scene::Scene;
 use crate::thresholds::{SAMPLES_BESIDE, STEADY_LEAST, STEADY_MOST};
 
-pub(crate) fn report(scene: &Scene<'_>, findings: Vec<Finding<'_>>) -> Assessment {
-    let Some(speaker) = speaker(&findings) else { return nothing_to_see(scene) };
+pub(crate) fn report(scene: &Scene<'_>, findings: &[Finding<'_>]) -> Assessment {
+    let Some(speaker) = speaker(findings) else { return nothing_to_see(scene) };
     let same = |other: &&Finding<'_>| {
         other.verdict == speaker.verdict && other.study.rung.metric == speaker.study.rung.metric
     };
@@ -104,8 +104,12 @@ fn confidence(found: &Finding<'_>) -> f64 {
 /// a leak too young to be seen looks steady, however flat it is.
 fn steady(against_leak: f64) -> f64 {
     let (least, most) = (STEADY_LEAST.default, STEADY_MOST.default);
-    least + (most - least) * (2.5 * against_leak - 1.5).clamp(0.0, 1.0)
+    least + (most - least) * ((against_leak - DOUBTED) / (1.0 - DOUBTED)).clamp(0.0, 1.0)
 }
+
+/// Evidence that leaves a leak this unlikely and no more is the most that a steady verdict has
+/// against it.
+const DOUBTED: f64 = 0.6;
 
 fn nothing_to_see(scene: &Scene<'_>) -> Assessment {
     let reason = match scene.history.last_seen() {

@@ -9,6 +9,7 @@ use plimsoll_model::Metric;
 use crate::curves::RESTING;
 use crate::envelope::{Block, span};
 use crate::fit::{Fit, least_squares};
+use crate::scene::Run;
 use crate::thresholds as limits;
 
 /// What another series would explain, if the level follows it.
@@ -29,6 +30,14 @@ pub(crate) const DRIVERS: [(Metric, Story); 7] = [
     (Metric::CacheBytes, Story::Cache),
     (Metric::CacheEntries, Story::Cache),
 ];
+
+pub(crate) fn drivers_of(story: Story) -> impl Iterator<Item = Metric> {
+    DRIVERS.into_iter().filter(move |(_, of)| *of == story).map(|(metric, _)| metric)
+}
+
+pub(crate) fn is_measured(run: &Run<'_>, story: Story) -> bool {
+    drivers_of(story).any(|metric| run.samples(metric) > 0)
+}
 
 /// How a level relates to a driver.
 #[derive(Clone, Copy, Debug, PartialEq)]

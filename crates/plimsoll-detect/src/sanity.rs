@@ -32,7 +32,7 @@ pub fn beginning(history: &ServiceHistory, assessment: &Assessment) -> Option<Be
     let close = |start: Timestamp| at.since(start).as_millis().abs() <= near.as_millis();
     let speaks = |instance| assessment.instances.contains(instance);
     let runs = scene.runs.iter().filter(|run| speaks(&run.life.instance));
-    let from_start = runs.flat_map(|run| [run.from, run.started]).any(close);
+    let from_start = runs.flat_map(|run| [run.from, run.life.started_at]).any(close);
     let known = !from_start && !close(scene.origin);
     known.then(|| Beginning { service: assessment.service.clone(), at, watched })
 }

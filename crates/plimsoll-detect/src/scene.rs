@@ -9,6 +9,7 @@ use plimsoll_model::{
 };
 
 use crate::envelope::{Block, along, blocks, hours};
+use crate::fit::median;
 use crate::ladder::Rung;
 
 /// A service at one moment.
@@ -29,8 +30,6 @@ pub(crate) struct Run<'a> {
     pub(crate) from: Timestamp,
     /// The newest sample.
     pub(crate) to: Timestamp,
-    pub(crate) started: Timestamp,
-    pub(crate) start_known: bool,
 }
 
 /// A series that has been silent for this many of its own steps has stopped.
@@ -141,18 +140,14 @@ fn step_hours(outline: &Outline) -> f64 {
     // The last stretch ends with a sample, not with the beginning of the next.
     let whole = outline.stretches().len().saturating_sub(1);
     let mut steps: Vec<f64> = outline.stretches().take(whole).map(step).collect();
-    let middle = steps.len() / 2;
-    if steps.is_empty() {
-        return 0.0;
-    }
-    *steps.select_nth_unstable_by(middle, f64::total_cmp).1
+    median(&mut steps)
 }
 
 fn run(life: &Life) -> Option<Run<'_>> {
     let outlines = || life.series.values().map(Series::outline);
     let from = outlines().filter_map(Outline::first).map(|sample| sample.at).min()?;
     let to = outlines().filter_map(Outline::last).map(|sample| sample.at).max()?;
-    Some(Run { life, from, to, started: life.started_at, start_known: life.start_known })
+    Some(Run { life, from, to })
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ pub(crate) fn named_cause(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Opti
 fn of_run<'a>(scene: &Scene<'a>, run: &Run<'a>) -> impl Iterator<Item = Observed<'a>> {
     let (now, own, version) = (scene.now, &run.life.instance, &run.life.version);
     let same = scene.runs.iter().filter(|other| other.life.version == *version);
-    let since = same.map(|other| other.from.min(other.started)).min().unwrap_or(run.from);
+    let since = same.map(|other| other.from.min(other.life.started_at)).min().unwrap_or(run.from);
     let others: Vec<_> = scene.running().iter().map(|other| &other.life.instance).collect();
     scene.history.observed().filter(move |one| {
         let about = one.instance.is_none_or(|name| name == own || !others.contains(&name));

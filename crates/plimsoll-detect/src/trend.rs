@@ -3,7 +3,7 @@
 //! Not here: where a stretch begins (`course`), or what else could explain it (`rivals`).
 
 use crate::curves::{RESTING, Resting};
-use crate::fit::{Fit, least_squares};
+use crate::fit::{Fit, least_squares, median};
 use crate::thresholds as limits;
 
 /// One point of an envelope on two axes: time, and work done. A leak by request is straight on the
@@ -270,14 +270,6 @@ fn typical_step(means: &[f64]) -> f64 {
     let middle = median(&mut steps);
     let mut apart: Vec<f64> = steps.iter().map(|step| (step - middle).abs()).collect();
     median(&mut apart)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    if values.is_empty() {
-        return 0.0;
-    }
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// Splits a stretch where a flat beginning and a rising end tell it better than one line. Returns

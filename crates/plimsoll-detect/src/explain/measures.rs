@@ -12,7 +12,7 @@ use crate::forecast::runway;
 use crate::gates::needs;
 use crate::judge::{Finding, Why};
 use crate::report::{quantity, told};
-use crate::rivals::{DRIVERS, Relation, Story};
+use crate::rivals::{Relation, Story, drivers_of, is_measured};
 use crate::scene::{Run, Scene};
 use crate::thresholds as limits;
 use crate::trend::Trend;
@@ -172,12 +172,10 @@ fn not_heard(spoke: &Finding<'_>, story: Story) -> Draft {
     if told_before {
         return Draft::unasked("another series tells it already");
     }
-    let of_story = DRIVERS.iter().filter(|(_, of)| *of == story);
-    let is_measured = of_story.clone().any(|(metric, _)| spoke.run.samples(*metric) > 0);
-    if is_measured {
+    if is_measured(&spoke.run, story) {
         return Draft::unasked("nothing moves that it would have to explain");
     }
-    let metrics: Vec<&str> = of_story.map(|(metric, _)| metric.name()).collect();
+    let metrics: Vec<&str> = drivers_of(story).map(Metric::name).collect();
     Draft::unasked(format!("{} is not measured ({})", told(story), metrics.join(", ")))
 }
 
