@@ -3,9 +3,8 @@
 use plimsoll_model::{Alert, ServiceName};
 use plimsoll_wire::alert::AlertRecord;
 use plimsoll_wire::canonical;
-use sqlx::Row;
 
-use crate::database::read_error;
+use crate::database::{read_error, record_in};
 use crate::error::{ReadError, WriteError};
 use crate::store::Store;
 
@@ -39,20 +38,6 @@ impl Store {
             .fetch_all(self.database.readers())
             .await
             .map_err(read_error)?;
-        let mut alerts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let service: String = row.try_get(0).map_err(read_error)?;
-            let record: &str = row.try_get(1).map_err(read_error)?;
-            alerts.push(alert_of(service, record)?);
-        }
-        Ok(alerts)
+        rows.iter().map(record_in::<AlertRecord, _>).collect()
     }
-}
-
-fn alert_of(id: String, record: &str) -> Result<Alert, ReadError> {
-    let record: AlertRecord = match serde_json::from_str(record) {
-        Ok(record) => record,
-        Err(source) => return Err(ReadError::Json { id, source }),
-    };
-    Alert::try_from(record).map_err(|source| ReadError::Record { id, source })
 }

@@ -3,9 +3,8 @@
 use plimsoll_model::{Change, Timestamp};
 use plimsoll_wire::digest::digest_of;
 use plimsoll_wire::event::ChangeShape;
-use sqlx::Row;
 
-use crate::database::read_error;
+use crate::database::{read_error, record_in};
 use crate::error::{ReadError, WriteError};
 use crate::outlines::{self, Arrival};
 use crate::store::Store;
@@ -51,20 +50,6 @@ impl Store {
         .fetch_all(self.database.readers())
         .await
         .map_err(read_error)?;
-        let mut changes = Vec::with_capacity(rows.len());
-        for row in rows.iter().rev() {
-            let id: String = row.try_get(0).map_err(read_error)?;
-            let record: &str = row.try_get(1).map_err(read_error)?;
-            changes.push(change_of(id, record)?);
-        }
-        Ok(changes)
+        rows.iter().rev().map(record_in::<ChangeShape, _>).collect()
     }
-}
-
-fn change_of(id: String, record: &str) -> Result<Change, ReadError> {
-    let shape: ChangeShape = match serde_json::from_str(record) {
-        Ok(shape) => shape,
-        Err(source) => return Err(ReadError::Json { id, source }),
-    };
-    Change::try_from(shape).map_err(|source| ReadError::Record { id, source })
 }

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plimsoll_model::{InstanceName, Metric, ServiceName, Version};
+use plimsoll_wire::ShapeError;
+use serde::de::DeserializeOwned;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlSafeStr, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Connection, Row, SqlSafeStr, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{OpenError, ReadError, WriteError};
@@ -208,6 +212,23 @@ pub(crate) fn read_error(source: sqlx::Error) -> ReadError {
     match code_of(&source) {
         Some(code::CORRUPT | code::NOT_A_DATABASE) => ReadError::Corrupt(source),
         Some(_) | None => ReadError::Database(source),
+    }
+}
+
+/// What a row of a name and a record holds.
+pub(crate) fn record_in<S, T>(row: &SqliteRow) -> Result<T, ReadError>
+where
+    S: DeserializeOwned,
+    T: TryFrom<S, Error = ShapeError>,
+{
+    let id = || row.try_get::<String, _>(0).map_err(read_error);
+    let text: &str = row.try_get(1).map_err(read_error)?;
+    match serde_json::from_str::<S>(text) {
+        Err(source) => Err(ReadError::Json { id: id()?, source }),
+        Ok(shape) => match T::try_from(shape) {
+            Err(source) => Err(ReadError::Record { id: id()?, source }),
+            Ok(held) => Ok(held),
+        },
     }
 }
 

@@ -4,9 +4,8 @@
 use plimsoll_model::Incident;
 use plimsoll_wire::canonical;
 use plimsoll_wire::incident::IncidentRecord;
-use sqlx::Row;
 
-use crate::database::read_error;
+use crate::database::{read_error, record_in};
 use crate::error::{ReadError, WriteError};
 use crate::store::Store;
 
@@ -46,20 +45,6 @@ impl Store {
         .fetch_all(self.database.readers())
         .await
         .map_err(read_error)?;
-        let mut incidents = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id: String = row.try_get(0).map_err(read_error)?;
-            let record: &str = row.try_get(1).map_err(read_error)?;
-            incidents.push(incident_of(id, record)?);
-        }
-        Ok(incidents)
+        rows.iter().map(record_in::<IncidentRecord, _>).collect()
     }
-}
-
-fn incident_of(id: String, record: &str) -> Result<Incident, ReadError> {
-    let record: IncidentRecord = match serde_json::from_str(record) {
-        Ok(record) => record,
-        Err(source) => return Err(ReadError::Json { id, source }),
-    };
-    Incident::try_from(record).map_err(|source| ReadError::Record { id, source })
 }
