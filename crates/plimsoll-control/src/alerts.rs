@@ -53,7 +53,12 @@ impl Alerts {
     pub(crate) fn forget(&mut self, fleet: &Fleet) -> Vec<Effect> {
         let gone = |service: &ServiceName, _: &mut Alert| fleet.history(service).is_none();
         let gone = self.0.extract_if(.., gone);
-        gone.map(|(service, _)| Effect::SaveAlert(service, None)).collect()
+        let end = |(service, alert): (ServiceName, Alert)| {
+            let why = "the service was not heard of for long, and others took its place";
+            let written = changed(&alert, AlertTurn::Resolved, why.into());
+            [Effect::Record(written), Effect::SaveAlert(service, None)]
+        };
+        gone.flat_map(end).collect()
     }
 }
 

@@ -6,14 +6,14 @@
 //! hour is no rest. Not here: the verdicts, or who is told.
 
 use plimsoll_model::{
-    Alert, AlertLevel, AlertTurn, Assessment, Change, ServiceHistory, Span, Timestamp, Urgency,
-    Verdict,
+    Alert, AlertLevel, AlertTurn, Assessment, Change, Exhaustion, ServiceHistory, Span, Timestamp,
+    Urgency, Verdict,
 };
 
 use crate::thresholds as limits;
 
-/// What became of the alert about a service by a new assessment of it, which is later than any
-/// before. `before` is the standing alert. A turn comes with its reason.
+/// What became of the alert about a service by a new assessment of it. `before` is the standing
+/// alert. A turn comes with its reason.
 pub fn follow(
     before: Option<&Alert>,
     assessment: &Assessment,
@@ -21,26 +21,9 @@ pub fn follow(
 ) -> (Option<Alert>, Option<(AlertTurn, String)>) {
     let Some(before) = before else { return begin(assessment) };
     let mut alert = before.clone();
-    match assessment.verdict {
-        Verdict::Leaking => {
-            alert.steady_since = None;
-            let told_at = *alert.told_at.get_or_insert(assessment.at);
-            let confirmed = is_confirmed(told_at, assessment);
-            let level = if confirmed { AlertLevel::Confirmed } else { AlertLevel::Probable };
-            alert.level = alert.level.max(level);
-            alert.urgency = urgency(alert.level, assessment);
-        }
-        Verdict::Suspect => alert.steady_since = None,
-        // What cannot be answered changes nothing.
-        Verdict::Undecided => {}
-        Verdict::Steady => {
-            let since = *alert.steady_since.get_or_insert(assessment.at);
-            if has_rested(&alert, since, assessment.at) || was_changed(&alert, history, assessment)
-            {
-                let why = format!("steady since {}: {}", ago(since, assessment), assessment.reason);
-                return (None, Some((AlertTurn::Resolved, why)));
-            }
-        }
+    advance(&mut alert, assessment);
+    if let Some(why) = over(&alert, assessment, history) {
+        return (None, Some((AlertTurn::Resolved, why)));
     }
     let turn = turn(before, &alert).map(|turn| (turn, assessment.reason.clone()));
     (Some(alert), turn)
@@ -59,8 +42,40 @@ fn begin(assessment: &Assessment) -> (Option<Alert>, Option<(AlertTurn, String)>
         raised_at: assessment.at,
         told_at,
         steady_since: None,
+        undecided_since: None,
     };
     (Some(alert), Some((AlertTurn::Raised, assessment.reason.clone())))
+}
+
+fn advance(alert: &mut Alert, assessment: &Assessment) {
+    let now = assessment.at;
+    // A clock that was set back must not keep an alert from ever being confirmed, or over.
+    let since = |known: Option<Timestamp>| Some(known.map_or(now, |known| known.min(now)));
+    alert.steady_since =
+        since(alert.steady_since).filter(|_| assessment.verdict == Verdict::Steady);
+    alert.undecided_since =
+        since(alert.undecided_since).filter(|_| assessment.verdict == Verdict::Undecided);
+    if assessment.verdict != Verdict::Leaking {
+        return;
+    }
+    alert.told_at = since(alert.told_at);
+    let confirmed = alert.told_at.is_some_and(|told_at| is_confirmed(told_at, assessment));
+    let level = if confirmed { AlertLevel::Confirmed } else { AlertLevel::Probable };
+    alert.level = alert.level.max(level);
+    alert.urgency = urgency(alert, assessment);
+}
+
+/// Why an alert is over.
+fn over(alert: &Alert, assessment: &Assessment, history: &ServiceHistory) -> Option<String> {
+    if let Some(since) = alert.undecided_since {
+        let silent = assessment.at.since(since);
+        let gone = silent.as_hours_f64() >= limits::DAY_SEEN.default;
+        return gone.then(|| format!("no answer for {silent}: {}", assessment.reason));
+    }
+    let since = alert.steady_since?;
+    let rested = has_rested(alert, since, assessment.at);
+    (rested || was_changed(alert, history, assessment))
+        .then(|| format!("steady for {}: {}", assessment.at.since(since), assessment.reason))
 }
 
 fn turn(before: &Alert, after: &Alert) -> Option<AlertTurn> {
@@ -78,14 +93,17 @@ fn is_confirmed(told_at: Timestamp, assessment: &Assessment) -> bool {
     told > 0.0 && told >= limits::TOLD_SHARE.default * going_on
 }
 
-/// A suspicion is over at once, a leak that was told only after a rest. One that has stood for a
-/// morning may be at work in the day and rest in the night: then a day of rest must be seen.
+/// A suspicion is over when it has not flickered for a while, a leak that was told only after a rest.
+/// One that has stood for a morning may be at work in the day and rest in the night: then a day of
+/// rest must be seen.
 fn has_rested(alert: &Alert, since: Timestamp, now: Timestamp) -> bool {
     let stood = since.since(alert.raised_at).as_hours_f64();
     let rested = now.since(since).as_hours_f64();
+    if alert.level == AlertLevel::Suspect {
+        return rested >= limits::SUSPECT_REST.default;
+    }
     let night = stood >= limits::MORNING.default && rested < limits::DAY_SEEN.default;
-    let enough = rested > 0.0 && rested >= limits::REST_SHARE.default * stood && !night;
-    alert.level == AlertLevel::Suspect || enough
+    rested > 0.0 && rested >= limits::REST_SHARE.default * stood && !night
 }
 
 /// What was changed on purpose since a leak was told need not rest to be believed: the process that
@@ -97,18 +115,24 @@ fn was_changed(alert: &Alert, history: &ServiceHistory, assessment: &Assessment)
     history.changes.iter().rev().filter(since_told).any(|change| change.kind.is_deliberate())
 }
 
-/// A page needs both: that it is surely a leak, and that it surely ends before anybody would look.
-fn urgency(level: AlertLevel, assessment: &Assessment) -> Urgency {
-    let sure = level == AlertLevel::Confirmed;
-    let risk = assessment.confidence * chance_within(assessment, limits::RUNWAY_SHORT.default);
-    if sure && risk >= limits::RISK_PAGE.default { Urgency::Page } else { Urgency::Ticket }
+/// A page needs both: that it is surely a leak, and that it surely ends before anybody would look. A
+/// page is a ticket again when the risk is well below what makes one: nobody is paged for each
+/// crossing of a line.
+fn urgency(alert: &Alert, assessment: &Assessment) -> Urgency {
+    let confirmed = alert.level == AlertLevel::Confirmed;
+    let Some(end) = assessment.exhaustion.filter(|_| confirmed) else { return alert.urgency };
+    let chance = chance_within(assessment.at, &end, limits::RUNWAY_SHORT.default);
+    let bound = match alert.urgency {
+        Urgency::Ticket => limits::RISK_PAGE.default,
+        Urgency::Page => limits::RISK_EASED.default,
+    };
+    if assessment.confidence * chance >= bound { Urgency::Page } else { Urgency::Ticket }
 }
 
 /// The chance that the limit is reached within so many hours, between the quantiles of the forecast.
-fn chance_within(assessment: &Assessment, hours: f64) -> f64 {
-    let Some(end) = assessment.exhaustion else { return 0.0 };
-    let until = assessment.at + Span::from_secs_f64(hours * 3600.0);
-    let known = [(assessment.at, 0.0), (end.p10, 0.1), (end.p50, 0.5), (end.p90, 0.9)];
+fn chance_within(now: Timestamp, end: &Exhaustion, hours: f64) -> f64 {
+    let until = now + Span::from_secs_f64(hours * 3600.0);
+    let known = [(now, 0.0), (end.p10, 0.1), (end.p50, 0.5), (end.p90, 0.9)];
     let between = |pair: &[(Timestamp, f64)]| {
         let [(from, low), (to, high)] = pair else { return None };
         let share = until.since(*from).as_secs_f64() / to.since(*from).as_secs_f64().max(1.0);
@@ -117,14 +141,10 @@ fn chance_within(assessment: &Assessment, hours: f64) -> f64 {
     known.windows(2).find_map(between).unwrap_or(1.0)
 }
 
-fn ago(since: Timestamp, assessment: &Assessment) -> String {
-    format!("{} ago", assessment.at.since(since))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plimsoll_model::{Cause, ChangeKind, Exhaustion, ServiceName};
+    use plimsoll_model::{Cause, ChangeKind, ServiceName};
     use std::collections::BTreeMap;
 
     fn hour(hour: i64) -> Timestamp {
@@ -191,7 +211,7 @@ mod tests {
                 "7 worsened confirmed ticket",
             ],
         );
-        check("ss.", &["0 raised suspect ticket", "2 resolved suspect ticket"]);
+        check("ss..", &["0 raised suspect ticket", "3 resolved suspect ticket"]);
     }
 
     #[test]
@@ -237,10 +257,47 @@ mod tests {
 
     #[test]
     fn the_chance_of_an_end_lies_between_the_quantiles_of_its_forecast() {
-        let ends = |hours| chance_within(&assessment(0, Verdict::Leaking, Some(10)), hours);
-        assert!(ends(0.0).abs() < 1e-9);
-        assert!((ends(10.0) - 0.5).abs() < 1e-9 && (ends(10.5) - 0.7).abs() < 1e-9);
-        assert!((ends(12.0) - 1.0).abs() < 1e-9);
-        assert!(chance_within(&assessment(0, Verdict::Leaking, None), 12.0).abs() < 1e-9);
+        let end = Exhaustion { p10: hour(9), p50: hour(10), p90: hour(11) };
+        let chance = |hours| chance_within(hour(0), &end, hours);
+        assert!(chance(0.0).abs() < 1e-9);
+        assert!((chance(10.0) - 0.5).abs() < 1e-9 && (chance(10.5) - 0.7).abs() < 1e-9);
+        assert!((chance(12.0) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_service_that_went_away_is_no_alert_for_ever() {
+        let turns = turns(&history(), &("LL".to_owned() + &"?".repeat(30)), None);
+        assert_eq!(turns.last().unwrap(), "26 resolved confirmed ticket");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_hold_an_alert() {
+        let told = assessment(1000, Verdict::Leaking, None);
+        let (alert, _) = follow(None, &told, &history());
+        let mut alert = alert.unwrap();
+        for at in 0..=3 {
+            let now = assessment(at, Verdict::Leaking, None);
+            alert = follow(Some(&alert), &now, &history()).0.unwrap();
+        }
+        assert_eq!(alert.level, AlertLevel::Confirmed);
+    }
+
+    #[test]
+    fn a_page_is_a_ticket_again_only_when_the_risk_is_well_below() {
+        let page = |end: i64, before: Urgency| {
+            let (alert, _) = follow(None, &assessment(0, Verdict::Leaking, None), &history());
+            let alert = Alert { urgency: before, level: AlertLevel::Confirmed, ..alert.unwrap() };
+            let now = assessment(1, Verdict::Leaking, Some(end));
+            follow(Some(&alert), &now, &history()).0.unwrap().urgency
+        };
+        // Half a day from now, on the edge: as likely as not.
+        assert_eq!(
+            [page(13, Urgency::Ticket), page(13, Urgency::Page)],
+            [Urgency::Ticket, Urgency::Page]
+        );
+        assert_eq!(
+            [page(20, Urgency::Page), page(9, Urgency::Ticket)],
+            [Urgency::Ticket, Urgency::Page]
+        );
     }
 }

@@ -117,21 +117,23 @@ pub const DAY_SEEN: Threshold = Threshold {
     name: "day_seen",
     unit: "hours",
     default: 24.0,
-    rationale: "where load is not measured, any rise may be the morning, until a whole day was seen",
+    rationale: "where load is not measured, any rise may be the morning, until a whole day was seen; \
+                and what rests may be the night, or gone, until then",
 };
 
 pub const MORNING: Threshold = Threshold {
     name: "morning",
     unit: "hours",
     default: 6.0,
-    rationale: "a quarter of a day: a sine that has risen for longer is seen to bend",
+    rationale: "a quarter of a day: a sine that has risen for longer is seen to bend, and an alert \
+                that stood for longer may be about work that is done by day",
 };
 
 pub const RUNWAY_SHORT: Threshold = Threshold {
     name: "runway_short",
     unit: "hours",
     default: 12.0,
-    rationale: "with less than that to the limit nobody can wait for the night to tell",
+    rationale: "with less than that to the limit nobody can wait for the night to tell, or sleep",
 };
 
 pub const RUNWAY_MAX: Threshold = Threshold {
@@ -272,6 +274,21 @@ pub const RISK_PAGE: Threshold = Threshold {
     rationale: "somebody is woken when a night without him more likely than not ends at the limit",
 };
 
+pub const RISK_EASED: Threshold = Threshold {
+    name: "risk_eased",
+    unit: "probability of a leak that reaches the limit within runway_short",
+    default: 0.3,
+    rationale: "a page is a ticket again well below what made it one, so that nobody is paged for \
+                each crossing of a line",
+};
+
+pub const SUSPECT_REST: Threshold = Threshold {
+    name: "suspect_rest",
+    unit: "hours steady",
+    default: 0.25,
+    rationale: "a suspicion that comes and goes within a quarter of an hour is one suspicion",
+};
+
 pub const STEADY_LEAST: Threshold = Threshold {
     name: "steady_least",
     unit: "probability",
@@ -347,6 +364,8 @@ pub const ALL: &[Threshold] = &[
     TOLD_SHARE,
     REST_SHARE,
     RISK_PAGE,
+    RISK_EASED,
+    SUSPECT_REST,
     STEADY_LEAST,
     STEADY_MOST,
     SHARED_SERVICES,

@@ -38,6 +38,8 @@ pub struct Alert {
     pub told_at: Option<Timestamp>,
     /// Since when the verdict has been steady; none while it is not.
     pub steady_since: Option<Timestamp>,
+    /// Since when the data has not answered; none while it does.
+    pub undecided_since: Option<Timestamp>,
 }
 
 /// What became of an alert at one assessment.

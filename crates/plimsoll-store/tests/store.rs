@@ -210,6 +210,7 @@ async fn an_alert_stands_through_a_restart_until_it_is_ended() {
         raised_at: Timestamp::from_secs(1),
         told_at: None,
         steady_since: Some(Timestamp::from_secs(2)),
+        undecided_since: None,
     };
     let (orders, cart) =
         (alert("orders", AlertLevel::Suspect), alert("cart", AlertLevel::Probable));

@@ -18,18 +18,21 @@ pub struct AlertRecord {
     pub told_at: Option<String>,
     /// Since when the verdict has been steady; null while it is not.
     pub steady_since: Option<String>,
+    /// Since when the data has not answered; null while it does.
+    pub undecided_since: Option<String>,
 }
 
 impl From<&Alert> for AlertRecord {
     fn from(alert: &Alert) -> Self {
-        let Alert { service, level, urgency, raised_at, told_at, steady_since } = alert;
+        let Alert { service, level, urgency, raised_at, told_at, .. } = alert;
         Self {
             service: service.to_string(),
             level: (*level).into(),
             urgency: (*urgency).into(),
             raised_at: format_time(*raised_at),
             told_at: format_time_opt(*told_at),
-            steady_since: format_time_opt(*steady_since),
+            steady_since: format_time_opt(alert.steady_since),
+            undecided_since: format_time_opt(alert.undecided_since),
         }
     }
 }
@@ -44,6 +47,10 @@ impl TryFrom<AlertRecord> for Alert {
             raised_at: shape::time("alert.raised_at", &record.raised_at)?,
             told_at: shape::time_opt("alert.told_at", record.told_at.as_deref())?,
             steady_since: shape::time_opt("alert.steady_since", record.steady_since.as_deref())?,
+            undecided_since: shape::time_opt(
+                "alert.undecided_since",
+                record.undecided_since.as_deref(),
+            )?,
         })
     }
 }
@@ -62,6 +69,7 @@ mod tests {
             raised_at: Timestamp::from_secs(10),
             told_at: Some(Timestamp::from_secs(20)),
             steady_since: None,
+            undecided_since: Some(Timestamp::from_secs(30)),
         };
         let text = serde_json::to_string(&AlertRecord::from(&alert)).unwrap();
         let back: AlertRecord = serde_json::from_str(&text).unwrap();
