@@ -1,6 +1,6 @@
 //! Assessing every service, and telling when a verdict has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use plimsoll_model::{
     Assessment, JournalDraft, JournalKind, ServiceName, SharedOnset, Timestamp, Verdict,
@@ -14,6 +14,11 @@ use crate::step::Effect;
 /// default pace: a verdict that flickers does not take an incident off somebody's list.
 const STEADY_TO_CLOSE: u32 = 12;
 
+/// Rounds for which services that began to grow at once stay so when they are no longer seen to. A
+/// minute at the default pace: one that lies at the edge and flickers is written down once, and no
+/// plan slips through a gap.
+const AT_ONCE_ROUNDS: usize = 12;
+
 /// Services that one entry of the journal names.
 const NAMES_MAX: usize = 20;
 
@@ -22,8 +27,8 @@ const NAMES_MAX: usize = 20;
 pub(crate) struct Verdicts {
     by_service: BTreeMap<ServiceName, Standing>,
     assessed_at: Option<Timestamp>,
-    /// Services that began to grow at one moment, by the newest round.
-    shared: Option<SharedOnset>,
+    /// Services that began to grow at one moment, by each of the newest rounds; the newest last.
+    shared: VecDeque<Option<SharedOnset>>,
 }
 
 #[derive(Debug)]
@@ -55,13 +60,24 @@ impl Verdicts {
 
     /// Why a growth of this service may be none of its own.
     pub(crate) fn doubt(&self, service: &ServiceName) -> Option<&SharedOnset> {
-        self.shared.as_ref().filter(|found| found.services.contains(service))
+        self.shared.iter().rev().flatten().find(|found| found.services.contains(service))
     }
 
     /// The newest assessment of a service that has been steady for long enough to be believed.
     pub(crate) fn recovered(&self, service: &ServiceName) -> Option<&Assessment> {
         let standing = self.by_service.get(service)?;
         (standing.steady_in_a_row >= STEADY_TO_CLOSE).then_some(&standing.latest)
+    }
+
+    /// Told when it comes up, not at every round while it stands.
+    fn put_shared(&mut self, found: Option<SharedOnset>) -> Option<Effect> {
+        let stands = self.shared.iter().any(Option::is_some);
+        let told = found.as_ref().filter(|_| !stands).map(began_at_once);
+        if self.shared.len() >= AT_ONCE_ROUNDS {
+            self.shared.pop_front();
+        }
+        self.shared.push_back(found);
+        told.map(Effect::Record)
     }
 
     fn put(&mut self, assessment: Assessment, settings: &Settings) -> Option<Effect> {
@@ -104,19 +120,14 @@ pub(crate) fn observe(state: &mut State, now: Timestamp) -> Vec<Effect> {
         effects.extend(alerts.follow(&assessment, history));
         effects.extend(verdicts.put(assessment, settings));
     }
-    let found = plimsoll_detect::shared_onset(&beginnings, now);
-    if let Some(found) = found.as_ref().filter(|_| verdicts.shared.is_none()) {
-        effects.push(Effect::Record(began_at_once(found)));
-    }
-    verdicts.shared = found;
+    effects.extend(verdicts.put_shared(plimsoll_detect::shared_onset(&beginnings, now)));
     effects
 }
 
-/// Told when it comes up, not at every round while it stands.
 fn began_at_once(found: &SharedOnset) -> JournalDraft {
     let names = found.services.iter().take(NAMES_MAX).map(ToString::to_string);
     JournalDraft {
-        kind: JournalKind::VerdictChanged,
+        kind: JournalKind::SharedOnset,
         who: "plimsoll/detect".into(),
         incident: None,
         plan: None,
@@ -147,5 +158,40 @@ fn verdict_changed(assessment: &Assessment) -> JournalDraft {
                 plimsoll_wire::digest::evidence_digest(assessment, None).to_string(),
             ),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_began_at_once_is_written_once_and_held_through_a_flicker() {
+        let orders = ServiceName::new("orders").unwrap();
+        let found = SharedOnset {
+            services: vec![orders.clone()],
+            from: Timestamp::from_secs(0),
+            to: Timestamp::from_secs(0),
+            chance: 1e-9,
+            reason: "so it is".into(),
+        };
+        // One that it leaves out for a moment, as it lies at the edge of the window.
+        let others = SharedOnset { services: Vec::new(), ..found.clone() };
+        let mut verdicts = Verdicts::default();
+        let mut round = |found: Option<&SharedOnset>| {
+            let told = verdicts.put_shared(found.cloned()).is_some();
+            (told, verdicts.doubt(&orders).is_some())
+        };
+        assert_eq!(round(None), (false, false));
+        assert_eq!(round(Some(&found)), (true, true));
+        assert_eq!(round(None), (false, true), "a gap releases no plan");
+        assert_eq!(round(Some(&found)), (false, true), "and is not told again");
+        assert_eq!(round(Some(&others)), (false, true));
+        for _ in 0..AT_ONCE_ROUNDS - 2 {
+            assert_eq!(round(None), (false, true));
+        }
+        assert_eq!(round(None), (false, false), "it is over");
+        assert_eq!(round(None), (false, false));
+        assert_eq!(round(Some(&found)), (true, true), "and comes up again");
     }
 }

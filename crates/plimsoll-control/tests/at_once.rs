@@ -93,6 +93,7 @@ fn services_that_begin_to_grow_at_once_get_no_plan_and_a_reason() {
     let (entries, incidents) = play(6);
     let told: Vec<_> = entries.iter().filter(|entry| entry.what.contains(TOLD)).collect();
     assert_eq!(told.len(), 1, "it is told when it comes up, once: {told:?}");
+    assert_eq!(told[0].kind, JournalKind::SharedOnset);
     assert!(told[0].why.contains("suspect the measurement first"), "{told:?}");
     assert_eq!((incidents.len(), count(&entries, JournalKind::PlanMade)), (6, 0));
     for Incident { service, state, plan, .. } in &incidents {

@@ -39,19 +39,34 @@ pub fn beginning(history: &ServiceHistory, assessment: &Assessment) -> Option<Be
 
 /// The beginnings that lie together most improbably, if that is improbable enough.
 ///
-/// Cost: the square of the number of beginnings at most.
+/// Cost: of `n log n` where services were watched for about as long; the square of their number is
+/// met only where the times watched differ so that no window can be passed over.
 pub fn shared_onset(beginnings: &[Beginning], now: Timestamp) -> Option<SharedOnset> {
     let mut sorted: Vec<&Beginning> = beginnings.iter().collect();
     sorted.sort_by(|one, other| (one.at, &one.service).cmp(&(other.at, &other.service)));
-    let groups = (0..sorted.len()).map(|first| {
-        let window = together(sorted[first].watched);
-        let of_window = |one: &&&Beginning| one.at.since(sorted[first].at) <= window;
-        let group = &sorted[first..][..sorted[first..].iter().take_while(of_window).count()];
-        (chance(group, window, sorted.len()), group)
-    });
-    let enough = groups.filter(|(_, group)| group.len() >= count(&limits::SHARED_SERVICES));
-    let (chance, group) = enough.min_by(|one, other| one.0.total_cmp(&other.0))?;
-    (chance <= limits::SHARED_CHANCE.default).then(|| told(group, chance, now))
+    let draws = Draws::of(sorted.len());
+    let rare = limits::SHARED_CHANCE.default.ln();
+    let mut best: Option<(f64, Vec<&Beginning>)> = None;
+    for (first, one) in sorted.iter().enumerate() {
+        let window = together(one.watched);
+        let end = sorted.partition_point(|other| other.at.since(one.at) <= window);
+        let within = sorted.get(first..end).unwrap_or_default();
+        if within.len() < limits::SHARED_SERVICES.default as usize {
+            continue;
+        }
+        // What can be hoped for: that all of the window were watched for as long as the first.
+        let most = best.as_ref().map_or(rare, |(chance, _)| *chance);
+        if draws.ln_chance(within.len(), limits::SHARED_WINDOW.default) > most {
+            continue;
+        }
+        let group = watched_long(within, window);
+        let chance = draws.ln_chance(group.len(), share(&group, window));
+        let enough = group.len() >= limits::SHARED_SERVICES.default as usize;
+        if enough && chance <= most && best.as_ref().is_none_or(|(least, _)| chance < *least) {
+            best = Some((chance, group));
+        }
+    }
+    best.map(|(chance, group)| told(&group, chance.exp(), now))
 }
 
 /// How far apart beginnings may lie that are one moment.
@@ -59,25 +74,60 @@ fn together(watched: Span) -> Span {
     Span::from_secs_f64(watched.as_secs_f64() * limits::SHARED_WINDOW.default)
 }
 
-fn count(threshold: &limits::Threshold) -> usize {
-    threshold.default as usize
+/// Those of a window to whom it is a small part of the time that they were watched: a young service
+/// can have begun nowhere else.
+fn watched_long<'a>(within: &[&'a Beginning], window: Span) -> Vec<&'a Beginning> {
+    let least = window.as_secs_f64() * limits::SHARED_WATCHED.default;
+    within.iter().copied().filter(|one| one.watched.as_secs_f64() >= least).collect()
 }
 
-/// The chance that so many of `all` independent beginnings lie in a window behind one of them, at
-/// most: each falls into it with the share that the window has of the shortest time watched, and
-/// any of them may be the first.
-fn chance(group: &[&Beginning], window: Span, all: usize) -> f64 {
+/// The share that the window has of the shortest time watched.
+fn share(group: &[&Beginning], window: Span) -> f64 {
     let shortest = group.iter().map(|one| one.watched.as_secs_f64()).fold(f64::INFINITY, f64::min);
-    let share = (window.as_secs_f64() / shortest).clamp(0.0, 1.0);
-    let others = all - 1;
-    // The terms of the binomial distribution from none on, each from the one before.
-    let mut term = (1.0 - share).powi(i32::try_from(others).unwrap_or(i32::MAX));
-    let mut fewer = 0.0;
-    for have in 0..group.len() - 1 {
-        fewer += term;
-        term *= (others - have) as f64 / (have + 1) as f64 * share / (1.0 - share);
+    let share = window.as_secs_f64() / shortest;
+    if share.is_finite() { share.clamp(0.0, 1.0) } else { 1.0 }
+}
+
+/// Independent beginnings, and how probably they lie together. In logarithms, because of some ten
+/// thousand the chance that none falls into a window is no number above zero.
+struct Draws {
+    /// Of the factorials of 0, 1, and so on.
+    ln_factorials: Vec<f64>,
+}
+
+impl Draws {
+    fn of(all: usize) -> Self {
+        let mut sum = 0.0;
+        let next = |number: usize| {
+            sum += (number.max(1) as f64).ln();
+            sum
+        };
+        Self { ln_factorials: (0..=all).map(next).collect() }
     }
-    if fewer.is_finite() { (all as f64 * (1.0 - fewer)).clamp(0.0, 1.0) } else { 1.0 }
+
+    /// The logarithm of the chance that so many lie in a window behind one of them, at most: each
+    /// falls into it with this share, and any of them may be the first.
+    fn ln_chance(&self, together: usize, share: f64) -> f64 {
+        let all = self.ln_factorials.len() - 1;
+        let (others, have) = (all.saturating_sub(1), together.saturating_sub(1));
+        // Up to the mean it is no wonder; beyond it each further term is smaller than the last.
+        if have as f64 <= others as f64 * share {
+            return 0.0;
+        }
+        let ln_factorial = |number: usize| self.ln_factorials.get(number).copied().unwrap_or(0.0);
+        let ln_ways = ln_factorial(others) - ln_factorial(have) - ln_factorial(others - have);
+        let ln_term =
+            ln_ways + have as f64 * share.ln() + (others - have) as f64 * (-share).ln_1p();
+        let (mut sum, mut term) = (0.0, 1.0);
+        for more in have..=others {
+            sum += term;
+            term *= (others - more) as f64 / (more + 1) as f64 * share / (1.0 - share);
+            if term <= sum * f64::EPSILON {
+                break;
+            }
+        }
+        ((all as f64).ln() + ln_term + sum.ln()).min(0.0)
+    }
 }
 
 fn told(group: &[&Beginning], chance: f64, now: Timestamp) -> SharedOnset {

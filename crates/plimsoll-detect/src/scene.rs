@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use plimsoll_model::{
-    Change, Life, Metric, Outline, Series, ServiceHistory, Span, Stretch, Timestamp,
+    Change, Life, Metric, Observed, Outline, Series, ServiceHistory, Span, Stretch, Timestamp,
 };
 
 use crate::envelope::{Block, along, blocks, hours};
@@ -21,6 +21,15 @@ pub(crate) struct Scene<'a> {
     /// Oldest first.
     pub(crate) runs: Vec<Run<'a>>,
     running: Vec<Run<'a>>,
+    seen: Vec<Seen<'a>>,
+}
+
+/// A signature that was seen up to now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) observed: Observed<'a>,
+    /// Whether the instance that it was seen of still runs, so that it is about no other.
+    pub(crate) runs: bool,
 }
 
 /// One uninterrupted run of one instance.
@@ -45,12 +54,28 @@ impl<'a> Scene<'a> {
         runs.retain(|run| run.from <= now);
         runs.sort_by_key(|run| (run.from, run.to));
         let origin = runs.first().map_or(now, |run| run.from);
-        let mut scene = Self { history, now, origin, runs, running: vec![] };
+        let mut scene = Self { history, now, origin, runs, running: vec![], seen: vec![] };
         let mut seen = BTreeSet::new();
         let newest = scene.runs.iter().rev().filter(|run| seen.insert(&run.life.instance));
         let reports = newest.filter(|run| run.to >= scene.silent_before(run));
         scene.running = reports.copied().collect();
+        scene.seen = scene.signatures();
         scene
+    }
+
+    /// Read once, because every series of every run asks for them.
+    fn signatures(&self) -> Vec<Seen<'a>> {
+        let running: BTreeSet<_> = self.running.iter().map(|run| &run.life.instance).collect();
+        let seen = |observed: Observed<'a>| {
+            let runs = observed.instance.is_some_and(|name| running.contains(name));
+            Seen { observed, runs }
+        };
+        self.changes().iter().filter_map(Observed::of).map(seen).collect()
+    }
+
+    /// Oldest first.
+    pub(crate) fn seen(&self) -> &[Seen<'a>] {
+        &self.seen
     }
 
     /// The newest run of every instance that still reports.

@@ -77,14 +77,13 @@ pub(crate) fn named_cause(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Opti
 
 /// What was seen of this instance, or of nobody who still runs, since its version first ran.
 fn of_run<'a>(scene: &Scene<'a>, run: &Run<'a>) -> impl Iterator<Item = Observed<'a>> {
-    let (now, own, version) = (scene.now, &run.life.instance, &run.life.version);
+    let (own, version) = (&run.life.instance, &run.life.version);
     let same = scene.runs.iter().filter(|other| other.life.version == *version);
     let since = same.map(|other| other.from.min(other.life.started_at)).min().unwrap_or(run.from);
-    let others: Vec<_> = scene.running().iter().map(|other| &other.life.instance).collect();
-    scene.history.observed().filter(move |one| {
-        let about = one.instance.is_none_or(|name| name == own || !others.contains(&name));
-        about && (since..=now).contains(&one.at)
-    })
+    let after = scene.seen().partition_point(|one| one.observed.at < since);
+    let seen = scene.seen().get(after..).unwrap_or_default().iter();
+    let about = seen.filter(move |one| !one.runs || one.observed.instance == Some(own));
+    about.map(|one| one.observed)
 }
 
 /// Whether a signature may be about what this series measures.

@@ -319,6 +319,14 @@ pub const SHARED_WINDOW: Threshold = Threshold {
                 growth is known to about this share of the time that it is seen in",
 };
 
+pub const SHARED_WATCHED: Threshold = Threshold {
+    name: "shared_watched",
+    unit: "windows",
+    default: 10.0,
+    rationale: "a service that was watched for less can have begun in few other places, so that it \
+                began just there tells nothing, and it would speak for all of the group",
+};
+
 pub const SHARED_CHANCE: Threshold = Threshold {
     name: "shared_chance",
     unit: "probability",
@@ -370,6 +378,7 @@ pub const ALL: &[Threshold] = &[
     STEADY_MOST,
     SHARED_SERVICES,
     SHARED_WINDOW,
+    SHARED_WATCHED,
     SHARED_CHANCE,
 ];
 

@@ -189,3 +189,40 @@ fn five_of_a_moment_are_told_among_few_and_not_among_many() {
     assert!(found.is_none_or(|found| found.services.len() == 50));
     assert_eq!(shared_onset(&beginnings([(0, 0); 6].into_iter()), now), None);
 }
+
+#[test]
+fn a_moment_is_found_among_any_number_of_services() {
+    const MANY: i64 = 30_000;
+    const TOGETHER: i64 = 3000;
+    let check = |moments: Vec<(i64, i64)>, want: Option<std::ops::RangeInclusive<usize>>| {
+        let found = shared_onset(&beginnings(moments.into_iter()), moment(STEPS));
+        let count = found.as_ref().map(|found| found.services.len());
+        let as_wanted = match (&want, count) {
+            (Some(want), Some(count)) => want.contains(&count),
+            (want, count) => want.is_none() && count.is_none(),
+        };
+        assert!(as_wanted, "{count:?}, not {want:?}");
+        assert!(found.is_none_or(|found| found.chance < 1e-6));
+    };
+    let spread = |number: i64| (number * STEPS / MANY, STEPS);
+    check((0..MANY).map(spread).collect(), None);
+    // A tenth of them together, and whoever else falls into three in a hundred.
+    let at_once = |number| if number % 10 == 0 { (STEPS / 2, STEPS) } else { spread(number) };
+    let most = (TOGETHER + MANY * 4 / 100) as usize;
+    check((0..MANY).map(at_once).collect(), Some(TOGETHER as usize..=most));
+    check((0..MANY).map(|_| (STEPS / 2, STEPS)).collect(), Some(MANY as usize..=MANY as usize));
+}
+
+/// It can have begun nowhere else, so it says nothing, and it takes nothing from what the others say.
+#[test]
+fn a_service_watched_for_hours_hides_no_moment_of_those_watched_for_weeks() {
+    let check = |young: i64, want: Option<usize>| {
+        let old = (0..30).map(|number| (STEPS - 100 + 2 * number, STEPS));
+        let brief = (0..young).map(|number| (STEPS - 70 - number, 80));
+        let found = shared_onset(&beginnings(old.chain(brief)), moment(STEPS));
+        assert_eq!(found.map(|found| found.services.len()), want, "{young} young ones");
+    };
+    check(0, Some(30));
+    check(1, Some(30));
+    check(3, Some(30));
+}

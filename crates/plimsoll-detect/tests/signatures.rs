@@ -136,3 +136,38 @@ fn what_was_said_of_others_and_of_another_version_is_not_about_this() {
     assert_eq!(weigh(said(Signature::HeapFull, 100, Some("orders-0"))), 0, "of version 1");
     assert_eq!(weigh(said(Signature::HeapFull, STEPS + 5, Some("orders-0"))), 0, "not yet said");
 }
+
+/// A fleet of replicas that all complain, each of itself: what one says is not about another.
+#[test]
+fn what_a_running_replica_says_is_about_itself_alone() {
+    const REPLICAS: usize = 100;
+    let name = |replica: usize| format!("orders-{replica}");
+    let mut readings = Vec::new();
+    for (replica, step) in (0..REPLICAS).flat_map(|replica| (0..STEPS).map(move |s| (replica, s))) {
+        let noise = ((step * 7919) % 101) as f64 / 101.0 - 0.5;
+        let grown = if replica == 7 { 0.5 * step as f64 } else { 0.0 };
+        readings.push(Reading {
+            at: START + Span::from_mins(step),
+            service: service(),
+            version: None,
+            instance: InstanceName::new(&name(replica)).unwrap(),
+            metric: Metric::ProcessMemoryRss,
+            value: (300.0 + grown + noise) * MIB,
+        });
+    }
+    readings.sort_by_key(|reading| reading.at);
+    let complain = |of: &dyn Fn(usize) -> bool| -> Vec<Change> {
+        let of: Vec<_> = (0..REPLICAS).filter(|replica| of(*replica)).map(name).collect();
+        let each = |step| of.iter().map(move |name| said(Signature::HeapFull, step, Some(name)));
+        (100..300).flat_map(each).collect()
+    };
+    let weigh = |changes: Vec<Change>| {
+        let readings = readings.clone();
+        let history = ServiceHistory::at_rest(service(), readings, changes, SeriesLimit::NONE);
+        let found = assess(&history, START + Span::from_mins(STEPS));
+        of_signatures(&found).into_iter().map(|fact| fact.claim.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(weigh(complain(&|replica| replica != 7)), [""; 0]);
+    let [claim] = weigh(complain(&|_| true)).try_into().unwrap();
+    assert!(claim.contains("(200 times)"), "{claim}");
+}

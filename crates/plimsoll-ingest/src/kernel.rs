@@ -48,12 +48,14 @@ impl Report {
         None
     }
 
-    /// `1381 (gunpowder-memho) total-vm:..`, and since 5.x `1381 (a), UID 0, total-vm:..`.
+    /// `1381 (gunpowder-memho) total-vm:..`, since 5.x `1381 (a), UID 0, total-vm:..`, and long ago
+    /// `1381, UID 0, (a) total-vm:..`. Without the sizes it is somebody else's sentence: supervisors
+    /// kill processes too.
     fn kill(&self, rest: &str) -> Option<Kill> {
-        let (pid, rest) = rest.split_once(" (")?;
-        let pid = pid.parse().ok()?;
-        let told = rest.split_once(" total-vm:").map_or(rest, |(told, _)| told);
-        let (process, _) = told.rsplit_once(')')?;
+        let (told, _) = rest.split_once(" total-vm:")?;
+        let (before, named) = told.split_once(" (")?;
+        let pid = before.split_once(", UID ").map_or(before, |(pid, _)| pid).parse().ok()?;
+        let (process, _) = named.rsplit_once(')')?;
         let main = self.first.filter(|_| self.in_group).map(|first| first == pid);
         Some(Kill { pid, process: kept(process), cgroup: self.cgroup.clone(), main })
     }
@@ -143,6 +145,14 @@ oom_reaper: reaped process 1381 (gunpowder-memho), now anon-rss:0kB, file-rss:0k
             kill(4001, "main", Some("/shop/orders-0"), Some(true)),
         ];
         assert_eq!(kills(report), want);
+    }
+
+    #[test]
+    fn the_kernel_tells_sizes_with_a_kill_and_others_who_kill_do_not() {
+        assert_eq!(kills("Killed process 4711 (worker) after timeout"), []);
+        assert_eq!(kills("Killed process 4711 (worker)"), []);
+        let old = "Killed process 9865, UID 27, (mysqld) total-vm:683032kB, anon-rss:2kB";
+        assert_eq!(kills(old), [kill(9865, "mysqld", None, None)]);
     }
 
     #[test]

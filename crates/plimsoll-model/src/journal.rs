@@ -12,6 +12,8 @@ use crate::ids::{IncidentId, PlanId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JournalKind {
     VerdictChanged,
+    /// Services began to grow at one moment.
+    SharedOnset,
     AlertChanged,
     IncidentOpened,
     CaptureOrdered,
@@ -49,8 +51,9 @@ pub struct JournalDraft {
 }
 
 impl JournalKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::VerdictChanged,
+        Self::SharedOnset,
         Self::AlertChanged,
         Self::IncidentOpened,
         Self::CaptureOrdered,
@@ -75,6 +78,7 @@ impl JournalKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::VerdictChanged => "verdict_changed",
+            Self::SharedOnset => "shared_onset",
             Self::AlertChanged => "alert_changed",
             Self::IncidentOpened => "incident_opened",
             Self::CaptureOrdered => "capture_ordered",

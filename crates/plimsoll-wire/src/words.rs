@@ -113,7 +113,8 @@ words! {
 words! {
     /// What a journal entry is about.
     JournalWord = plimsoll_model::JournalKind {
-        VerdictChanged "verdict_changed" AlertChanged "alert_changed" IncidentOpened "incident_opened"
+        VerdictChanged "verdict_changed" SharedOnset "shared_onset"
+        AlertChanged "alert_changed" IncidentOpened "incident_opened"
         CaptureOrdered "capture_ordered" DiagnosisMade "diagnosis_made" PlanMade "plan_made"
         PlanRefused "plan_refused" ApprovalGiven "approval_given"
         ApprovalRefused "approval_refused" PlanVoid "plan_void" PlanExpired "plan_expired"

@@ -9,6 +9,9 @@ use crate::moment;
 /// Unix seconds below this are a count of something else.
 const UNIX_SECS_MIN: f64 = 1e9;
 
+/// What stands in brackets and is this long is no time.
+const DMESG_BYTES_MAX: usize = 40;
+
 pub(super) fn leading(line: &str) -> Option<Timestamp> {
     let line = line.trim_start();
     let line = line.strip_prefix('[').unwrap_or(line).trim_start();
@@ -17,7 +20,7 @@ pub(super) fn leading(line: &str) -> Option<Timestamp> {
 
 /// `Thu May 28 20:26:40 2026]`, by `dmesg -T`.
 fn of_dmesg(line: &str) -> Option<Timestamp> {
-    let (text, _) = line.get(..line.len().min(40)).unwrap_or_default().split_once(']')?;
+    let (text, _) = line.split_once(']').filter(|(text, _)| text.len() < DMESG_BYTES_MAX)?;
     let (_, date) = text.split_once(' ')?;
     let date = date.split_whitespace().collect::<Vec<_>>().join(" ");
     utc(DateTime::strptime("%b %d %H:%M:%S %Y", date).ok()?)
@@ -73,6 +76,10 @@ mod tests {
         check("1780000000.000 host kernel: x");
         check("[Thu May 28 20:26:40 2026] x");
         check("  2026-05-28 20:26:40");
+        // Wherever a character of several bytes stands behind the time.
+        for before in 0..20 {
+            check(&format!("[Thu May 28 20:26:40 2026] {}\u{20ac}\u{e9} x", "x".repeat(before)));
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use plimsoll_ingest::Rejections;
 use plimsoll_ingest::logs::{self, LogError, Whose};
 use plimsoll_ingest::signatures::Signatures;
-use plimsoll_model::{Change, ChangeKind, InstanceName, ServiceName};
+use plimsoll_model::{
+    Change, ChangeKind, InstanceName, SIGNATURE_ATTRIBUTE, ServiceName, Signature,
+};
 
 use super::source::{is_stdin, open};
 
@@ -89,6 +91,14 @@ impl LogFile {
 /// Takes kills out of what a log told: others tell of them as well, so they are compared first.
 pub(super) fn split(changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
     changes.into_iter().partition(|change| change.kind == ChangeKind::OomKill)
+}
+
+/// A kill of nobody knows which instance. As an event it would mean all of them, and end the runs of
+/// those that live on, so it is what was said of the service, unless there is but one to end.
+pub(super) fn of_some_instance(kill: &mut Change) {
+    kill.kind = ChangeKind::Log;
+    let signature = (SIGNATURE_ATTRIBUTE.to_owned(), Signature::OomKill.name().to_owned());
+    kill.attributes.extend([signature]);
 }
 
 #[cfg(test)]

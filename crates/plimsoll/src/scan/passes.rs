@@ -43,7 +43,7 @@ pub(crate) struct Census {
 }
 
 /// How many samples there are, and where.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Count {
     pub(crate) samples: u64,
     /// Those up to the end of what is believed.
@@ -52,6 +52,26 @@ pub(crate) struct Count {
     pub(crate) newest_believed: Option<Timestamp>,
     first_group: usize,
     last_group: usize,
+    /// Of a service.
+    instances: Instances,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Instances {
+    #[default]
+    None,
+    One(InstanceName),
+    Several,
+}
+
+impl Instances {
+    fn add(&mut self, instance: &InstanceName) {
+        match self {
+            Self::None => *self = Self::One(instance.clone()),
+            Self::One(first) if first != instance => *self = Self::Several,
+            Self::One(_) | Self::Several => {}
+        }
+    }
 }
 
 impl Count {
@@ -77,19 +97,27 @@ impl Census {
     /// Counts what was gathered until it became too much.
     pub(crate) fn of(telemetry: &Telemetry, end: Timestamp) -> Self {
         let mut census = Self::new(end);
-        for (service, moments) in telemetry.moments_by_service() {
-            moments.for_each(|at| census.count(service, at, 0));
+        for (service, told) in telemetry.told_by_service() {
+            told.for_each(|(instance, at)| census.count(service, instance, at, 0));
         }
         census
     }
 
-    pub(crate) fn count(&mut self, service: &ServiceName, at: Timestamp, group: usize) {
+    pub(crate) fn count(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        at: Timestamp,
+        group: usize,
+    ) {
         self.all.add(at, self.end, group);
         if let Some(count) = self.services.get_mut(service) {
             count.add(at, self.end, group);
+            count.instances.add(instance);
         } else if self.services.len() < SERVICES_MAX {
             let mut count = Count::default();
             count.add(at, self.end, group);
+            count.instances.add(instance);
             self.services.insert(service.clone(), count);
         } else {
             self.too_many = true;
@@ -143,6 +171,11 @@ impl Passes {
 
     pub(crate) fn contains(&self, service: &ServiceName) -> bool {
         self.census.services.contains_key(service)
+    }
+
+    pub(crate) fn has_one_instance(&self, service: &ServiceName) -> bool {
+        let count = self.census.services.get(service);
+        count.is_some_and(|count| matches!(count.instances, Instances::One(_)))
     }
 
     pub(crate) fn newest(&self) -> Option<Timestamp> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_ingest::catalogue::{Catalogue, CatalogueError};
 use plimsoll_ingest::events::{self, EventsError};
 use plimsoll_ingest::{CLOCK_AHEAD_MAX, Reason, Rejections};
-use plimsoll_model::{Change, ServiceName, Span, Timestamp};
+use plimsoll_model::{Change, Observed, ServiceName, Signature, Span, Timestamp};
 
 use super::Args;
 use super::logs::{self, LogsError};
@@ -186,9 +186,9 @@ fn read_server(
 /// Adds what was found and not told of its service already.
 fn add_untold(changes: &mut Vec<Change>, mut found: Vec<Change>) {
     let same = |one: &Change, other: &Change| {
-        one.kind == other.kind
-            && one.version == other.version
-            && (other.instance.is_none() || one.instance == other.instance)
+        (one.kind == other.kind || is_kill(one) && is_kill(other))
+            && agree(one.version.as_ref(), other.version.as_ref())
+            && agree(one.instance.as_ref(), other.instance.as_ref())
             && one.at.since(other.at).as_millis().abs() <= SAME_EVENT.as_millis()
     };
     let mut told: BTreeMap<&ServiceName, Vec<&Change>> = BTreeMap::new();
@@ -199,6 +199,16 @@ fn add_untold(changes: &mut Vec<Change>, mut found: Vec<Change>) {
         !told.get(&one.service).is_some_and(|told| told.iter().any(|other| same(one, other)))
     });
     changes.extend(found);
+}
+
+/// Who does not know a name does not contradict who does: a kernel knows no versions.
+fn agree<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
+/// Also one that another log told of no instance.
+fn is_kill(change: &Change) -> bool {
+    Observed::of(change).is_some_and(|seen| seen.signature == Signature::OomKill)
 }
 
 fn read_changes(path: &Path) -> Result<(Vec<Change>, Rejections), ScanError> {
@@ -222,7 +232,12 @@ fn read_logs(args: &Args, telemetry: &Supply, changes: &mut Vec<Change>) -> Resu
     for log in &args.logs {
         let (found, refused) = log.read(&services)?;
         let (kills, others) = logs::split(found);
+        let told = changes.len();
         add_untold(changes, kills);
+        let found = changes.iter_mut().skip(told).filter(|kill| kill.instance.is_none());
+        found
+            .filter(|kill| !telemetry.has_one_instance(&kill.service))
+            .for_each(logs::of_some_instance);
         changes.extend(others);
         if changes.len() > CHANGES_MAX {
             return Err(ScanError::TooManyEvents);
@@ -293,7 +308,7 @@ fn say_refused(name: &str, unit: &str, refused: &Rejections) {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_model::{ChangeKind, Version};
+    use plimsoll_model::{ChangeKind, InstanceName, Version};
 
     use super::*;
 
@@ -312,5 +327,32 @@ mod tests {
         add_untold(&mut changes, found);
         let want = [("cart", 1000), ("orders", 90_000), ("cart", 90_000), ("orders", 1000)];
         assert_eq!(changes, want.map(|(service, secs)| deploy(service, secs)));
+    }
+
+    #[test]
+    fn who_knows_no_instance_and_no_version_tells_of_the_same_kill() {
+        let kill = |instance: Option<&str>, version: Option<&str>, secs| Change {
+            at: Timestamp::from_secs(secs),
+            kind: ChangeKind::OomKill,
+            service: ServiceName::new("orders").unwrap(),
+            instance: instance.map(|name| InstanceName::new(name).unwrap()),
+            version: version.map(|name| Version::new(name).unwrap()),
+            attributes: BTreeMap::new(),
+        };
+        let check = |told: &Change, found: Change, want: usize| {
+            let mut changes = vec![told.clone()];
+            add_untold(&mut changes, vec![found.clone()]);
+            assert_eq!(changes.len(), want, "{told:?} and {found:?}");
+        };
+        let told = kill(Some("orders-0"), Some("2"), 5000);
+        check(&told, kill(None, None, 5003), 1);
+        check(&told, kill(Some("orders-0"), None, 5003), 1);
+        check(&told, kill(Some("orders-1"), None, 5003), 2);
+        check(&told, kill(None, Some("3"), 5003), 2);
+        check(&told, kill(None, None, 9000), 2);
+        check(&kill(None, None, 5000), kill(Some("orders-0"), None, 5003), 1);
+        let mut logged = kill(None, None, 5000);
+        logs::of_some_instance(&mut logged);
+        check(&logged, kill(None, None, 5003), 1);
     }
 }

@@ -60,6 +60,14 @@ impl Supply {
         }
     }
 
+    /// Whether all samples of a service are of one instance.
+    pub(crate) fn has_one_instance(&self, service: &ServiceName) -> bool {
+        match self {
+            Self::Held(telemetry) => telemetry.has_one_instance(service),
+            Self::Passes(passes) => passes.has_one_instance(service),
+        }
+    }
+
     pub(crate) fn newest(&self) -> Option<Timestamp> {
         match self {
             Self::Held(telemetry) => telemetry.newest(),
@@ -166,7 +174,9 @@ impl First {
             self.telemetry = Telemetry::default();
         }
         match &mut self.census {
-            Some(census) => census.count(&reading.service, reading.at, group),
+            Some(census) => {
+                census.count(&reading.service, &reading.instance, reading.at, group);
+            }
             None => self.telemetry.add(reading),
         }
     }

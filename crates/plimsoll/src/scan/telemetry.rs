@@ -115,11 +115,19 @@ impl Telemetry {
         self.services.iter().map(|rows| &rows.service)
     }
 
-    /// Every service with its samples.
-    pub(crate) fn moments_by_service(
+    /// Every service with who told its samples, and when.
+    pub(crate) fn told_by_service(
         &self,
-    ) -> impl Iterator<Item = (&ServiceName, impl Iterator<Item = Timestamp>)> {
-        self.services.iter().map(|rows| (&rows.service, rows.rows.iter().map(|row| row.at)))
+    ) -> impl Iterator<Item = (&ServiceName, impl Iterator<Item = (&InstanceName, Timestamp)>)>
+    {
+        self.services.iter().map(|rows| (&rows.service, rows.told()))
+    }
+
+    pub(crate) fn has_one_instance(&self, service: &ServiceName) -> bool {
+        let rows = self.find(service).and_then(|place| self.services.get(place));
+        let mut speakers = rows.map(|rows| rows.speakers.as_slice()).unwrap_or_default().iter();
+        let first = speakers.next();
+        first.is_some_and(|first| speakers.all(|other| other.instance == first.instance))
     }
 
     pub(crate) fn contains(&self, service: &ServiceName) -> bool {
@@ -208,6 +216,13 @@ impl ServiceRows {
         let Reading { at, service: _, version, instance, metric, value } = reading;
         let speaker = self.speaker(Speaker { instance, version });
         self.rows.push(Row { at, value, speaker, metric });
+    }
+
+    fn told(&self) -> impl Iterator<Item = (&InstanceName, Timestamp)> {
+        self.rows.iter().filter_map(|row| {
+            let speaker = self.speakers.get(row.speaker as usize)?;
+            Some((&speaker.instance, row.at))
+        })
     }
 
     fn speaker(&mut self, speaker: Speaker) -> u32 {
