@@ -154,6 +154,13 @@ pub const TARGETS: &[Target] = &[
         check: runtime::scenario,
         seeds: seeds::scenario,
     },
+    Target {
+        name: "stored",
+        promise: "outlines, a batch of arrivals and an alert are refused or survive being written \
+                  again",
+        check: records::stored,
+        seeds: seeds::stored,
+    },
 ];
 
 /// Runs one target over some bytes.

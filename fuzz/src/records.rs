@@ -2,8 +2,11 @@
 
 use std::fmt::Debug;
 
-use plimsoll_model::{Approval, Capture, Change, Command, Draft, Incident, Plan, Reach, Receipt};
+use plimsoll_model::{
+    Alert, Approval, Capture, Change, Command, Draft, Incident, Plan, Reach, Receipt, ServiceName,
+};
 use plimsoll_wire::agent::{self, Orders, Poll, SignedCommand};
+use plimsoll_wire::alert::AlertRecord;
 use plimsoll_wire::api::ApproveRequest;
 use plimsoll_wire::canonical::canonical;
 use plimsoll_wire::capture::CaptureShape;
@@ -18,7 +21,7 @@ use plimsoll_wire::local::{BegunCommand, Leases, LocalReply, LocalRequest, Repli
 use plimsoll_wire::plan::{ApprovalShape, DraftShape, PlanShape};
 use plimsoll_wire::reach::ReachShape;
 use plimsoll_wire::receipt::ReceiptShape;
-use plimsoll_wire::{ShapeError, format_time};
+use plimsoll_wire::{ShapeError, arrivals, format_time, outlines};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -134,4 +137,18 @@ pub(crate) fn requests(bytes: &[u8]) {
         let arrived_at = plimsoll_model::Timestamp::from_secs(1_780_000_000);
         drop(Change::try_from(request.into_shape(arrived_at)));
     }
+}
+
+/// What a server keeps for its next start: outlines, what arrived since, and alerts.
+pub(crate) fn stored(bytes: &[u8]) {
+    let service = ServiceName::new("orders").expect("a name");
+    if let Ok(read) = outlines::unpack(service.clone(), bytes) {
+        let again = outlines::unpack(service, &outlines::pack(&read));
+        assert_eq!(again.expect("what was written can be read"), read);
+    }
+    if let Ok(read) = arrivals::unpack(bytes) {
+        let again = arrivals::unpack(&arrivals::pack(&read));
+        assert_eq!(again.expect("what was written can be read"), read);
+    }
+    noun::<AlertRecord, Alert>(bytes);
 }

@@ -9,18 +9,22 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Ty
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use plimsoll_model::{JournalDraft, JournalKind};
+use plimsoll_model::{
+    Alert, AlertLevel, InstanceName, JournalDraft, JournalKind, Life, Metric, Sample, Series,
+    SeriesLimit, ServiceHistory, ServiceName, Urgency, Version,
+};
 use plimsoll_wire::agent::{Orders, Poll, sign};
+use plimsoll_wire::alert::AlertRecord;
 use plimsoll_wire::capture::CaptureShape;
 use plimsoll_wire::command::CommandShape;
 use plimsoll_wire::event::ChangeShape;
-use plimsoll_wire::format_time;
 use plimsoll_wire::incident::IncidentRecord;
 use plimsoll_wire::journal::{EntryDraft, Head, HeadShape, chain};
 use plimsoll_wire::local::{BegunCommand, Lease, Leases, ReplicaVersions};
 use plimsoll_wire::plan::PlanShape;
 use plimsoll_wire::reach::ReachShape;
 use plimsoll_wire::receipt::ReceiptShape;
+use plimsoll_wire::{arrivals, format_time, outlines};
 use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -210,6 +214,35 @@ pub(crate) fn incident() -> Vec<Vec<u8>> {
     let older = include_str!("../../crates/plimsoll-wire/tests/fixtures/incident-format-1.json");
     seeds.extend(texts([older]));
     seeds
+}
+
+pub(crate) fn stored() -> Vec<Vec<u8>> {
+    let service = ServiceName::new("orders").expect("a name");
+    let sample = |index: i64| Sample { at: at(5 * index), value: (1000 + 7 * index % 90) as f64 };
+    let series = |count: i64| {
+        let mut series = Series::default();
+        (0..count).for_each(|index| series.insert(sample(index), SeriesLimit::OUTLINES.samples));
+        series
+    };
+    let life = |count| Life {
+        instance: InstanceName::new("orders-0").expect("a name"),
+        version: Version::new("1.1.0").ok(),
+        started_at: at(0),
+        start_known: true,
+        series: [(Metric::ProcessMemoryRss, series(count))].into(),
+    };
+    let lives = vec![life(0), life(3), life(400)];
+    let history = ServiceHistory { service: service.clone(), lives, changes: Vec::new() };
+    let batch: Vec<_> = (0..40).map(|index| (index % 7, sample(index))).collect();
+    let alert = Alert {
+        service,
+        level: AlertLevel::Confirmed,
+        urgency: Urgency::Page,
+        raised_at: at(10),
+        told_at: Some(at(20)),
+        steady_since: None,
+    };
+    vec![outlines::pack(&history), arrivals::pack(&batch), json(&AlertRecord::from(&alert))]
 }
 
 pub(crate) fn agent_messages() -> Vec<Vec<u8>> {

@@ -49,13 +49,13 @@ impl Fleet {
         }
     }
 
-    /// Takes up a history as an earlier run left it.
+    /// Takes up a history as an earlier run left it. Whoever calls it has no more of them than there
+    /// are places.
     pub(crate) fn restore(&mut self, mut history: ServiceHistory) {
         if self.histories.len() >= self.services_max {
             return;
         }
-        let skipped = history.changes.len().saturating_sub(CHANGES_MAX);
-        history.changes.drain(..skipped);
+        forget_changes(&mut history.changes);
         history.forget_lives(self.limit);
         self.histories.insert(history.service.clone(), history);
     }
@@ -72,9 +72,7 @@ impl Fleet {
             Some(history) => {
                 history.change(change);
                 history.forget_lives(limit);
-                if history.changes.len() > CHANGES_MAX {
-                    history.changes.remove(dispensable(&history.changes));
-                }
+                forget_changes(&mut history.changes);
             }
             None => self.refused += 1,
         }
@@ -130,10 +128,19 @@ pub(crate) fn current_life<'a>(
     history.lives.iter().rev().find(|life| life.instance == *instance)
 }
 
-/// The change that a full history can do without: the oldest line of a log, of which there may be
-/// many, else the oldest of all.
-fn dispensable(changes: &[Change]) -> usize {
-    changes.iter().position(|change| change.kind == ChangeKind::Log).unwrap_or(0)
+/// Forgets what a full history can do without: the oldest lines of logs, of which there may be many,
+/// then the oldest of all. One by one or all at once, the same ones stay.
+fn forget_changes(changes: &mut Vec<Change>) {
+    let mut excess = changes.len().saturating_sub(CHANGES_MAX);
+    if excess == 0 {
+        return;
+    }
+    changes.retain(|change| {
+        let goes = excess > 0 && change.kind == ChangeKind::Log;
+        excess -= usize::from(goes);
+        !goes
+    });
+    changes.drain(..excess);
 }
 
 /// The samples of one metric of a life from a moment on.
@@ -152,4 +159,34 @@ pub(crate) fn version_before<'a>(
     let first = history.lives.iter().filter(|life| ran(life)).map(|life| life.started_at).min()?;
     let earlier = history.lives.iter().filter(|life| !ran(life) && life.started_at < first);
     earlier.max_by_key(|life| life.last_seen()).and_then(|life| life.version.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_history_keeps_the_changes_that_one_which_was_told_of_them_keeps() {
+        let service = ServiceName::new("orders").unwrap();
+        let change = |(at, kind)| Change {
+            at: Timestamp::from_secs(at),
+            kind,
+            service: service.clone(),
+            instance: None,
+            version: None,
+            attributes: BTreeMap::new(),
+        };
+        let deploys = (0..300).map(|at| (at * 10, ChangeKind::Deploy));
+        let lines = (0..300).map(|at| (at * 10 + 5, ChangeKind::Log));
+        let mut changes: Vec<_> = deploys.chain(lines).map(change).collect();
+        changes.sort_by_key(|change| change.at);
+        let mut told = Fleet::new(SeriesLimit::NONE, 1);
+        changes.iter().for_each(|one| told.change(one.clone()));
+        let mut restored = Fleet::new(SeriesLimit::NONE, 1);
+        restored.restore(ServiceHistory { service: service.clone(), lives: vec![], changes });
+        let (told, restored) = (told.history(&service), restored.history(&service));
+        assert_eq!(told, restored);
+        let deploys = |change: &&Change| change.kind == ChangeKind::Deploy;
+        assert_eq!(told.unwrap().changes.iter().filter(deploys).count(), 300);
+    }
 }

@@ -115,6 +115,14 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Result<&'static str,
             "make room on the disk of the data directory; senders come again by themselves",
         ));
     }
+    if let Some(why) = shared.counters.why_not_kept(shared.clock.now()) {
+        return Err(Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "cannot_keep",
+            &format!("outlines are not kept, and a start takes longer every minute: {why}"),
+            "look at the disk of the data directory; it is tried again by itself",
+        ));
+    }
     shared.driver.read(|_| ()).await?;
     Ok("ready\n")
 }

@@ -115,6 +115,12 @@ impl Handle {
         answer.await.map_err(|_| unanswered(&self.counters))
     }
 
+    /// Whether a call would be in the queue at once.
+    #[cfg(test)]
+    pub(crate) fn has_room(&self) -> bool {
+        self.calls.capacity() > 0
+    }
+
     /// Changes each time the loop has done something that others may wait for.
     pub(crate) fn stepped(&self) -> watch::Receiver<u64> {
         self.stepped.clone()
@@ -152,7 +158,7 @@ impl Driver {
         if let Err(GivenUp) = self.answer(&shutdown).await {
             tracing::error!("what happened last could not be written before the end");
         }
-        self.keeper.finish().await;
+        self.keeper.finish(self.clock.now()).await;
     }
 
     async fn answer(&mut self, shutdown: &Shutdown) -> Result<(), GivenUp> {
@@ -167,6 +173,7 @@ impl Driver {
                     tick.set(clock.sleep(TICK));
                     self.advance(Event::Tick, shutdown).await?;
                     self.keeper.keep(&self.state, self.clock.now()).await;
+                    self.counters.unkept(self.keeper.unkept());
                 }
                 call = self.calls.recv() => match call {
                     None => return Ok(()),

@@ -3,16 +3,17 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use plimsoll_control::Event;
 use plimsoll_ingest::Rejections;
 use plimsoll_model::{Change, Timestamp};
+use plimsoll_store::Arrived;
 use plimsoll_wire::api::{ErrorBody, EventsAnswer};
 use plimsoll_wire::event::ChangeShape;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Failure;
-use crate::shared::{Counters, Shared};
+use crate::arrive;
+use crate::shared::Shared;
 
 /// Events in one answer: a page of a year of daily deploys.
 const EVENTS_MAX: usize = 500;
@@ -38,15 +39,7 @@ pub(crate) async fn post(
         return Err(Failure::bad_request(&rejections.to_string(), format));
     }
     let taken = changes.len();
-    let waiting = {
-        let _turn = shared.turn.lock().await;
-        let stored = shared.store.append_changes(&changes).await;
-        shared.counters.stored(&stored, shared.clock.now());
-        let arrival = stored.map_err(|error| Failure::not_stored(&error))?;
-        Counters::add(&shared.counters.changes, taken);
-        shared.driver.arrived(arrival, changes.into_iter().map(Event::Changed).collect()).await?
-    };
-    waiting.answered().await?;
+    arrive::take(&shared, Arrived::Changes(changes)).await?;
     let rejected = rejections.total();
     let why = (rejected > 0).then(|| rejections.to_string());
     Ok(Json(json!({ "taken": taken, "rejected": rejected, "why": why })))

@@ -19,9 +19,15 @@ use tokio::task::JoinHandle;
 /// again, at about a million samples a second.
 const KEEP_EVERY: Span = Span::from_mins(5);
 
-/// Packed at one tick, at least one service: some ten milliseconds of the loop, and a fleet of
+/// Packed at one tick, or for one write of a start, at least one service: some ten milliseconds of the loop, and a fleet of
 /// 40 000 series is still through in a minute.
-const BYTES_OF_TICK: usize = 4 << 20;
+pub(crate) const BYTES_OF_TICK: usize = 4 << 20;
+
+/// After a write that failed, until the next attempt. It doubles with each further failure.
+const RETRY_FIRST: Span = Span::from_secs(1);
+
+/// It doubles up to this: a disk that is full takes no harm from one attempt a minute.
+const RETRY_MAX: Span = Span::from_mins(1);
 
 /// Since when a service has news that its kept outlines do not have.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +42,27 @@ pub(crate) struct Keeper {
     news: BTreeMap<ServiceName, News>,
     newest: Arrival,
     writing: Option<Writing>,
+    failing: Option<Failing>,
+}
+
+/// What is not kept yet: a start takes it in again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Unkept {
+    /// Services with news that their kept outlines do not have.
+    pub(crate) services: usize,
+    /// Arrivals from the first of that news on.
+    pub(crate) arrivals: u64,
+    /// Why nothing is kept, and since when, if the newest write failed.
+    pub(crate) failing: Option<(Timestamp, String)>,
+}
+
+/// Writes have failed, the newest one too.
+#[derive(Clone, Debug)]
+struct Failing {
+    since: Timestamp,
+    why: String,
+    last: Timestamp,
+    pause: Span,
 }
 
 #[derive(Debug)]
@@ -55,7 +82,7 @@ impl Keeper {
         // They are due at once.
         let since = Timestamp::from_millis(i64::MIN);
         let news = pending.into_iter().map(|(service, first)| (service, News { first, since }));
-        Self { store, news: news.collect(), newest, writing: None }
+        Self { store, news: news.collect(), newest, writing: None, failing: None }
     }
 
     /// Notes what the loop is about to take in. Arrivals come in their order.
@@ -76,7 +103,10 @@ impl Keeper {
         if self.writing.as_ref().is_some_and(|writing| !writing.task.is_finished()) {
             return;
         }
-        self.finish().await;
+        self.finish(now).await;
+        if self.failing.as_ref().is_some_and(|failing| failing.pauses(now)) {
+            return;
+        }
         let packed = self.pack(state, now);
         if packed.is_empty() {
             return;
@@ -93,17 +123,46 @@ impl Keeper {
     }
 
     /// Waits for the write that is under way. What failed is due again, with what came since.
-    pub(crate) async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self, now: Timestamp) {
         let Some(Writing { task, services }) = self.writing.take() else { return };
-        match task.await {
-            Ok(Ok(())) => return,
+        let why = match task.await {
+            Ok(Ok(())) => {
+                self.failing = None;
+                return;
+            }
             Ok(Err(error)) => {
+                let why = error.to_string();
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "outlines are not kept; a start would take longer");
+                why
             }
-            Err(error) => tracing::error!(%error, "keeping outlines ended badly"),
-        }
+            Err(error) => {
+                tracing::error!(%error, "keeping outlines ended badly");
+                error.to_string()
+            }
+        };
         self.news.extend(services);
+        let (since, pause) = match self.failing.take() {
+            Some(before) => (before.since, (before.pause + before.pause).min(RETRY_MAX)),
+            None => (now, RETRY_FIRST),
+        };
+        self.failing = Some(Failing { since, why, last: now, pause });
+    }
+
+    pub(crate) fn unkept(&self) -> Unkept {
+        let writing = self.writing.iter().flat_map(|writing| &writing.services);
+        let written = writing.filter(|(service, _)| !self.news.contains_key(*service));
+        let firsts = || self.news.iter().chain(written.clone()).map(|(_, news)| news.first);
+        Unkept {
+            services: firsts().count(),
+            arrivals: firsts().min().map_or(0, |first| self.newest.count_from(first)),
+            failing: self.failing.clone().map(|failing| (failing.since, failing.why)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn is_writing(&self) -> bool {
+        self.writing.is_some()
     }
 
     /// Ends as a kill does: what is under way gets done or does not.
@@ -117,7 +176,11 @@ impl Keeper {
 
     /// The services that have waited longest, as far as a tick goes.
     fn pack(&mut self, state: &State, now: Timestamp) -> Vec<PackedOutlines> {
-        let is_due = |news: &News| now.since(news.since) >= KEEP_EVERY;
+        let is_due = |news: &News| {
+            let age = now.since(news.since);
+            // Below nothing where the clock was set back: it would wait until the old time is past.
+            age >= KEEP_EVERY || age.as_millis() < 0
+        };
         let mut due: Vec<_> = self.news.iter().filter(|(_, news)| is_due(news)).collect();
         due.sort_by_key(|(_, news)| news.first);
         let mut bytes = 0;
@@ -139,6 +202,14 @@ impl Keeper {
         }
         self.news.retain(|service, _| !gone.contains(service));
         packed
+    }
+}
+
+impl Failing {
+    /// Whether it is too early for another attempt. Never after a clock that was set back.
+    fn pauses(&self, now: Timestamp) -> bool {
+        let ago = now.since(self.last);
+        ago < self.pause && ago.as_millis() >= 0
     }
 }
 

@@ -8,6 +8,7 @@ mod agents;
 mod answer;
 mod api;
 mod approve;
+mod arrive;
 mod clock;
 mod driver;
 mod events;

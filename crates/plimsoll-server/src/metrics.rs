@@ -11,6 +11,9 @@ use plimsoll_model::{Urgency, Verdict};
 use crate::answer::Failure;
 use crate::shared::Shared;
 
+/// What a start would have to take in again.
+const UNKEPT: (&str, &str) = ("plimsoll_services_unkept", "plimsoll_arrivals_unkept");
+
 /// What is asked of the loop, in one look.
 struct Loop {
     services: usize,
@@ -50,6 +53,9 @@ pub(crate) async fn metrics(State(shared): State<Shared>) -> Result<impl IntoRes
     for (name, kind, help, value) in rows {
         write_row(&mut text, name, kind, help, value);
     }
+    let (services, arrivals) = counters.how_much_unkept();
+    write_row(&mut text, UNKEPT.0, "gauge", "Services with news not kept", services as f64);
+    write_row(&mut text, UNKEPT.1, "gauge", "Taken in again by a start", arrivals as f64);
     write_intake(&mut text, &shared);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
 }

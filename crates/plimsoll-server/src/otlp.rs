@@ -4,15 +4,16 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use plimsoll_control::Event;
 use plimsoll_ingest::Rejections;
 use plimsoll_ingest::admission::Origin;
 use plimsoll_ingest::otlp::{
     Encoding, OtlpError, decode_metrics, decode_traces, metrics_response, traces_response,
 };
 use plimsoll_model::Reading;
+use plimsoll_store::Arrived;
 
 use crate::answer::Failure;
+use crate::arrive;
 use crate::guard;
 use crate::shared::{Counters, Shared};
 
@@ -53,7 +54,7 @@ pub(crate) async fn metrics(
         intake.rejections.merge(rejections.clone());
         admitted
     };
-    take(&shared, admitted).await?;
+    arrive::take(&shared, Arrived::Readings(admitted)).await?;
     Ok(answer(encoding, metrics_response(&rejections, encoding)))
 }
 
@@ -81,23 +82,6 @@ pub(crate) async fn traces(
         intake.rejections.merge(rejections.clone());
     }
     Ok(answer(encoding, traces_response(&rejections, encoding)))
-}
-
-/// Stores readings, then tells the loop. What is not stored is not told.
-pub(crate) async fn take(shared: &Shared, readings: Vec<Reading>) -> Result<(), Failure> {
-    if readings.is_empty() {
-        return Ok(());
-    }
-    let waiting = {
-        let _turn = shared.turn.lock().await;
-        let stored = shared.store.append(&readings).await;
-        shared.counters.stored(&stored, shared.clock.now());
-        let arrival = stored.map_err(|error| Failure::not_stored(&error))?;
-        Counters::add(&shared.counters.readings, readings.len());
-        shared.driver.arrived(arrival, vec![Event::Readings(readings)]).await?
-    };
-    waiting.answered().await?;
-    Ok(())
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Failure> {

@@ -10,19 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plimsoll_control::{Event, Settings, State, step};
-use plimsoll_model::{Change, Reading, ServiceHistory, ServiceName, Span, Timestamp};
+use plimsoll_model::{Change, Digest, Reading, ServiceHistory, ServiceName, Span, Timestamp};
 use plimsoll_store::{Arrival, Arrived, PackedOutlines, ReadError, Store};
 use plimsoll_wire::digest::digest_of;
 use plimsoll_wire::event::ChangeShape;
 
-use crate::keeper::Keeper;
+use crate::keeper::{BYTES_OF_TICK, Keeper};
 use crate::serve::{RETENTION, ServeError};
 
 /// Readings that are read back whole: about a quarter of a minute.
 const REPLAY_WHOLE: u64 = 3_000_000;
-
-/// Bytes of outlines in one write.
-const BYTES_OF_WRITE: usize = 4 << 20;
 
 /// What of a service is taken from where.
 #[derive(Debug, Default)]
@@ -33,6 +30,8 @@ struct Sources {
     unreadable: BTreeSet<ServiceName>,
     /// The first arrival that is not in its outlines.
     pending: BTreeMap<ServiceName, Arrival>,
+    /// The newest arrival that cannot be understood.
+    lost: Option<Arrival>,
 }
 
 impl Sources {
@@ -48,6 +47,22 @@ impl Sources {
         }
     }
 
+    fn lose(&mut self, arrival: Arrival, error: &ReadError) {
+        if self.lost < Some(arrival) {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "services that lack it are drawn again from stored samples");
+            self.lost = Some(arrival);
+        }
+    }
+
+    /// Gives up every service that may lack what was lost. Nobody knows of whom that was.
+    fn give_up(&mut self, lost: Arrival) {
+        let lacking = self.kept.extract_if(.., |_, covered| *covered < lost);
+        self.unreadable.extend(lacking.map(|(service, _)| service));
+        let pending = std::mem::take(&mut self.pending).into_keys();
+        self.unreadable.extend(pending.filter(|service| !self.kept.contains_key(service)));
+    }
+
     /// Whether its outlines need no samples.
     fn has_outlines(&self, service: &ServiceName) -> bool {
         self.kept.contains_key(service) || self.pending.contains_key(service)
@@ -59,18 +74,28 @@ pub(crate) async fn restore(
     settings: Settings,
     now: Timestamp,
 ) -> Result<(State, Keeper), ServeError> {
+    let services_max = settings.services_max;
     let state = State::new(settings, store.incidents().await?, now);
     let mut state = state.with_alerts(store.alerts().await?);
     let mut sources = Sources::default();
-    let mut histories = kept_outlines(store, &mut sources).await?;
-    for change in changes_before_arrivals(store, &mut sources, now).await? {
+    let mut histories = kept_outlines(store, &mut sources, services_max).await?;
+    let mut later = note_arrivals(store, &mut sources).await?;
+    if let Some(lost) = sources.lost {
+        sources.give_up(lost);
+        histories.retain(|service, _| sources.kept.contains_key(service));
+        later = note_arrivals(store, &mut sources).await?;
+    }
+    let mut others = Vec::new();
+    for change in changes_before(store, &later, now).await? {
         match histories.get_mut(&change.service) {
             // What it did to the lives is in them already.
             Some(history) => history.know(change),
-            None => drop(step(&mut state, now, Event::Changed(change))),
+            None => others.push(change),
         }
     }
     histories.into_values().for_each(|history| state.restore(history));
+    // After those that have outlines: of a service with nothing but changes there is least to lose.
+    others.into_iter().for_each(|change| drop(step(&mut state, now, Event::Changed(change))));
     let redrawn = remember_samples(store, &mut state, &sources, now).await?;
     take_in_arrivals(store, &mut state, &sources, now).await?;
     let newest = store.newest_arrival().await?;
@@ -78,12 +103,22 @@ pub(crate) async fn restore(
     Ok((state, Keeper::new(Arc::clone(store), sources.pending, newest)))
 }
 
+/// At most as many as there are places, those that were heard of last. The others are left on the
+/// disk, for a start with more places, until they are too old. What arrived of them since is taken
+/// in as that of services which were pushed out of a full fleet: they begin anew if there is room.
 async fn kept_outlines(
     store: &Store,
     sources: &mut Sources,
+    services_max: usize,
 ) -> Result<BTreeMap<ServiceName, ServiceHistory>, ReadError> {
+    let left = store.outlines_beyond(services_max).await?;
+    if !left.is_empty() {
+        let services = left.len();
+        tracing::warn!(services, services_max, "left out what was silent for longest");
+    }
+    sources.kept.extend(left);
     let mut histories = BTreeMap::new();
-    for kept in store.outlines().await? {
+    for kept in store.outlines(services_max).await? {
         match kept.history {
             Ok(history) => {
                 sources.kept.insert(kept.service.clone(), kept.covered);
@@ -100,27 +135,44 @@ async fn kept_outlines(
     Ok(histories)
 }
 
-/// The changes, oldest first, that came before what is taken in again. Notes what that is about.
-async fn changes_before_arrivals(
+/// Notes what is taken in again. Gives the changes among that.
+async fn note_arrivals(
     store: &Store,
     sources: &mut Sources,
-    now: Timestamp,
-) -> Result<Vec<Change>, ReadError> {
+) -> Result<BTreeSet<Digest>, ReadError> {
     let mut later = BTreeSet::new();
-    let digest = |change: &Change| digest_of(&ChangeShape::from(change));
     let sink = |arrival, arrived| match arrived {
-        Arrived::Changes(changes) => {
-            let news = changes.iter().filter(|change| sources.is_news(&change.service, arrival));
-            later.extend(news.map(digest));
+        Ok(Arrived::Changes(changes)) => {
+            let is_news = |change: &&Change| sources.is_news(&change.service, arrival);
+            later.extend(changes.iter().filter(is_news).map(digest));
+            // Where there are no outlines, a change alone must not stand in for the samples.
+            let kept = |change: &&Change| sources.kept.contains_key(&change.service);
+            let services: BTreeSet<_> =
+                changes.iter().filter(kept).map(|change| change.service.clone()).collect();
+            services.iter().for_each(|service| sources.note(service, arrival));
         }
-        Arrived::Readings(readings) => {
+        Ok(Arrived::Readings(readings)) => {
             readings.iter().for_each(|reading| sources.note(&reading.service, arrival));
         }
+        Err(error) => sources.lose(arrival, &error),
     };
     store.arrivals(sink).await?;
+    Ok(later)
+}
+
+/// The changes, oldest first, without those that are taken in again later.
+async fn changes_before(
+    store: &Store,
+    later: &BTreeSet<Digest>,
+    now: Timestamp,
+) -> Result<Vec<Change>, ReadError> {
     let mut changes = store.changes_since(now - RETENTION).await?;
     changes.retain(|change| later.is_empty() || !later.contains(&digest(change)));
     Ok(changes)
+}
+
+fn digest(change: &Change) -> Digest {
+    digest_of(&ChangeShape::from(change))
 }
 
 async fn take_in_arrivals(
@@ -133,15 +185,17 @@ async fn take_in_arrivals(
     let sink = |arrival, arrived| {
         let is_news = |service: &ServiceName| sources.is_news(service, arrival);
         let events = match arrived {
-            Arrived::Readings(mut readings) => {
+            Ok(Arrived::Readings(mut readings)) => {
                 readings.retain(|reading| is_news(&reading.service));
                 taken += readings.len();
                 vec![Event::Readings(readings)]
             }
-            Arrived::Changes(mut changes) => {
+            Ok(Arrived::Changes(mut changes)) => {
                 changes.retain(|change| is_news(&change.service));
                 changes.into_iter().map(Event::Changed).collect()
             }
+            // Whoever may lack it has been given up.
+            Err(_) => Vec::new(),
         };
         events.into_iter().for_each(|event| drop(step(state, now, event)));
     };
@@ -201,7 +255,7 @@ async fn keep_redrawn(
         let one = PackedOutlines::of(history);
         bytes += one.record.len();
         packed.push(one);
-        if bytes >= BYTES_OF_WRITE {
+        if bytes >= BYTES_OF_TICK {
             store.keep_outlines(&packed, newest, Arrival::default()).await?;
             packed.clear();
             bytes = 0;

@@ -18,7 +18,7 @@ use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::otlp::REQUEST_BYTES_MAX;
 use plimsoll_ingest::traffic::{Traffic, TrafficLimits};
 use plimsoll_model::{JournalDraft, JournalKind, Span, Timestamp};
-use plimsoll_store::{JournalError, OpenError, Opened, ReadError, Store, WriteError};
+use plimsoll_store::{Arrived, JournalError, OpenError, Opened, ReadError, Store, WriteError};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
@@ -28,7 +28,7 @@ use crate::ledger::Ledger;
 use crate::restore::restore;
 use crate::shared::{Counters, Intake, Parts, Shared};
 use crate::token::{AGENT_TOKEN_FILE, OPERATOR_TOKEN_FILE, TokenError, token_at};
-use crate::{agents, answer, api, approve, events, guard, metrics, openapi, otlp, page};
+use crate::{agents, answer, api, approve, arrive, events, guard, metrics, openapi, otlp, page};
 
 /// Distinct series that are taken from outside: a thousand instances with sixty metrics each.
 const SERIES_MAX: NonZeroUsize = NonZeroUsize::new(60_000).expect("60000 is not zero");
@@ -135,7 +135,7 @@ pub(crate) async fn stopped(mut shutdown: watch::Receiver<bool>) {
     drop(shutdown.wait_for(|stop| *stop).await);
 }
 
-async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
+pub(crate) async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
     let store = Arc::new(Store::open(&options.dir).await?);
     let opened = store.open_journal()?;
     let agent_token = token_at(&options.dir, AGENT_TOKEN_FILE)?;
@@ -168,7 +168,7 @@ async fn wire(options: ServerOptions) -> Result<(Driver, Shared), ServeError> {
         operator_token,
         intake: Mutex::new(intake),
         handed: Mutex::default(),
-        turn: tokio::sync::Mutex::default(),
+        turn: Arc::default(),
     });
     Ok((driver, shared))
 }
@@ -232,7 +232,8 @@ async fn settle_traffic(shared: Shared, shutdown: watch::Receiver<bool>) {
             () = shared.clock.sleep(SETTLE_EVERY) => {}
         }
         let settled = shared.intake().traffic.settle(shared.clock.now());
-        if otlp::take(&shared, settled).await.is_err() {
+        let settled = Arrived::Readings(settled);
+        if arrive::take(&shared, settled).await.is_err() {
             // Said where it was refused; traffic is a rate, and the next one tells as much.
             tracing::warn!("traffic of an interval was not stored");
         }

@@ -13,11 +13,16 @@ use plimsoll_store::{Store, WriteError};
 
 use crate::clock::Clock;
 use crate::driver::Handle;
+use crate::keeper::Unkept;
 use crate::ledger::Ledger;
 
 /// How long a refused write keeps the server from saying that it is ready. Senders come again
 /// within seconds, and the first write that succeeds ends it; this is for when nobody does.
 const REFUSAL_COUNTS: Span = Span::from_mins(1);
+
+/// Outlines that could not be kept for so long keep the server from saying that it is ready: twice
+/// the time between two writes of a service. Until then a start takes hardly longer than ever.
+const UNKEPT_COUNTS: Span = Span::from_mins(10);
 
 /// Agents whose last answer is remembered: more than the loop hears of at a time. Forgetting them
 /// costs each one answer that says the same again.
@@ -41,7 +46,7 @@ pub(crate) struct Parts {
     pub(crate) handed: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Held from the write of what came in until it is in the queue of the loop, so that the loop
     /// takes it in in the order in which a restarted one would.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The state of what comes in, beside the loop.
@@ -59,6 +64,7 @@ pub(crate) struct Counters {
     pub(crate) changes: AtomicU64,
     pub(crate) polls: AtomicU64,
     stalled: Mutex<Option<String>>,
+    unkept: Mutex<Unkept>,
     refused_by_store: Mutex<Option<(Timestamp, String)>>,
 }
 
@@ -120,8 +126,42 @@ impl Counters {
         (now.since(*at) < REFUSAL_COUNTS).then(|| why.clone())
     }
 
+    pub(crate) fn unkept(&self, unkept: Unkept) {
+        *self.unkept.lock().unwrap_or_else(PoisonError::into_inner) = unkept;
+    }
+
+    /// Services and arrivals that are in no kept outlines.
+    pub(crate) fn how_much_unkept(&self) -> (usize, u64) {
+        let unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
+        (unkept.services, unkept.arrivals)
+    }
+
+    /// Why outlines are not kept, if that has failed for long.
+    pub(crate) fn why_not_kept(&self, now: Timestamp) -> Option<String> {
+        let unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, why) = unkept.failing.as_ref()?;
+        (now.since(*since) >= UNKEPT_COUNTS).then(|| why.clone())
+    }
+
     /// Why the loop cannot write, if it cannot.
     pub(crate) fn why_stalled(&self) -> Option<String> {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outlines_that_are_not_kept_count_when_that_has_failed_for_long() {
+        let counters = Counters::default();
+        let at = Timestamp::from_secs;
+        assert_eq!(counters.why_not_kept(at(9000)), None);
+        let failing = Some((at(100), "the disk is full".to_owned()));
+        counters.unkept(Unkept { services: 2, arrivals: 7, failing });
+        assert_eq!(counters.how_much_unkept(), (2, 7));
+        assert_eq!(counters.why_not_kept(at(699)), None);
+        assert_eq!(counters.why_not_kept(at(700)).as_deref(), Some("the disk is full"));
     }
 }

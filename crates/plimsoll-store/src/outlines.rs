@@ -63,6 +63,11 @@ impl Arrival {
     pub const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
+
+    /// How many there were from `first` to this one, both counted.
+    pub const fn count_from(self, first: Self) -> u64 {
+        (self.0.saturating_sub(first.0).saturating_add(1)).cast_unsigned()
+    }
 }
 
 impl Store {
@@ -99,11 +104,13 @@ impl Store {
         writing.commit().await
     }
 
-    /// The outlines of every service, the one that was heard of last first.
-    pub async fn outlines(&self) -> Result<Vec<KeptOutlines>, ReadError> {
+    /// The outlines of the `max` services that were heard of last, the last one first.
+    pub async fn outlines(&self, max: usize) -> Result<Vec<KeptOutlines>, ReadError> {
         let mut rows = sqlx::query(
-            "SELECT service, covered, record FROM outlines ORDER BY newest_at DESC, service",
+            "SELECT service, covered, record FROM outlines \
+             ORDER BY newest_at DESC, service LIMIT ?1",
         )
+        .bind(i64::try_from(max).unwrap_or(i64::MAX))
         .fetch(self.database.readers());
         let mut kept = Vec::new();
         while let Some(row) = rows.try_next().await.map_err(read_error)? {
@@ -118,8 +125,33 @@ impl Store {
         Ok(kept)
     }
 
-    /// Gives everything that arrived and is still kept as such to `sink`, in order.
-    pub async fn arrivals(&self, mut sink: impl FnMut(Arrival, Arrived)) -> Result<(), ReadError> {
+    /// The services whose outlines are kept beside those of the `max` that were heard of last, with
+    /// the newest arrival in them.
+    pub async fn outlines_beyond(
+        &self,
+        max: usize,
+    ) -> Result<Vec<(ServiceName, Arrival)>, ReadError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT service, covered FROM outlines \
+             ORDER BY newest_at DESC, service LIMIT -1 OFFSET ?1",
+        )
+        .bind(i64::try_from(max).unwrap_or(i64::MAX))
+        .fetch_all(self.database.readers())
+        .await
+        .map_err(read_error)?;
+        let named = |(text, covered): (String, i64)| match ServiceName::new(&text) {
+            Ok(service) => Ok((service, Arrival(covered))),
+            Err(source) => Err(ReadError::Service { text, source }),
+        };
+        rows.into_iter().map(named).collect()
+    }
+
+    /// Gives everything that arrived and is still kept as such to `sink`, in order, or why it cannot
+    /// be understood.
+    pub async fn arrivals(
+        &self,
+        mut sink: impl FnMut(Arrival, Result<Arrived, ReadError>),
+    ) -> Result<(), ReadError> {
         let names = self.series_names().await?;
         let mut rows = sqlx::query("SELECT number, kind, record FROM arrivals ORDER BY number")
             .fetch(self.database.readers());
@@ -128,17 +160,22 @@ impl Store {
             let kind: &str = row.try_get(1).map_err(read_error)?;
             let record: &[u8] = row.try_get(2).map_err(read_error)?;
             if kind == CHANGES {
-                sink(Arrival(number), Arrived::Changes(changes_of(number, record)?));
+                sink(Arrival(number), changes_of(number, record).map(Arrived::Changes));
                 continue;
             }
-            let samples = arrivals::unpack(record);
-            let samples = samples.map_err(|source| ReadError::Arrival { number, source })?;
+            let samples = match arrivals::unpack(record) {
+                Ok(samples) => samples,
+                Err(source) => {
+                    sink(Arrival(number), Err(ReadError::Arrival { number, source }));
+                    continue;
+                }
+            };
             let named = samples.into_iter().filter_map(|(series, sample)| {
                 // None for a metric that this version does not know.
                 let key = names.get(&series)?.as_ref()?;
                 Some(reading_of(key, sample))
             });
-            sink(Arrival(number), Arrived::Readings(named.collect()));
+            sink(Arrival(number), Ok(Arrived::Readings(named.collect())));
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ fn deploy(at: i64) -> Change {
 
 async fn arrivals(store: &Store) -> Vec<(Arrival, Arrived)> {
     let mut found = Vec::new();
-    store.arrivals(|arrival, arrived| found.push((arrival, arrived))).await.unwrap();
+    store.arrivals(|arrival, arrived| found.push((arrival, arrived.unwrap()))).await.unwrap();
     found
 }
 
@@ -83,7 +83,7 @@ async fn kept_outlines_replace_those_before_and_what_they_hold_is_forgotten_as_a
     store.keep_outlines(&[carts, after], two, two).await.unwrap();
     let store = reopened(store).await;
     assert!(arrivals(&store).await.is_empty());
-    let kept = store.outlines().await.unwrap();
+    let kept = store.outlines(usize::MAX).await.unwrap();
     let found: Vec<_> = kept.iter().map(|kept| (&kept.service, kept.covered)).collect();
     assert_eq!(found, [(&history.service, two), (&other.service, two)]);
     assert_eq!(kept[0].history.as_ref().unwrap(), &history);
@@ -100,7 +100,7 @@ async fn outlines_of_a_service_that_is_long_gone_are_forgotten() {
     let (_, new) = packed("carts", &[reading("carts", 9000, 1.0)]);
     store.keep_outlines(&[old, new], Arrival::default(), Arrival::default()).await.unwrap();
     store.forget_before(Timestamp::from_millis(5000)).await.unwrap();
-    let kept = store.outlines().await.unwrap();
+    let kept = store.outlines(usize::MAX).await.unwrap();
     assert_eq!(kept.iter().map(|kept| kept.service.as_str()).collect::<Vec<_>>(), ["carts"]);
 }
 
@@ -112,8 +112,24 @@ async fn damaged_outlines_name_no_other_service() {
     let (_, mut bad) = packed("orders", &[reading("orders", 9500, 1.0)]);
     bad.record.pop();
     store.keep_outlines(&[good, bad], Arrival::default(), Arrival::default()).await.unwrap();
-    let kept = store.outlines().await.unwrap();
+    let kept = store.outlines(usize::MAX).await.unwrap();
     let error = kept[0].history.as_ref().unwrap_err().to_string();
     assert!(error.starts_with("it is damaged at byte"), "{error}");
     assert_eq!(kept[1].history.as_ref().unwrap(), &history);
+}
+
+#[tokio::test]
+async fn of_too_many_services_those_heard_of_last_come_back_and_the_others_stay() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).await.unwrap();
+    let named = [("early", 1000), ("latest", 9000), ("later", 5000)];
+    let kept = named.map(|(name, at)| packed(name, &[reading(name, at, 1.0)]).1);
+    let one = store.append(&[reading("early", 1000, 1.0)]).await.unwrap();
+    store.keep_outlines(&kept, one, one).await.unwrap();
+    let found = store.outlines(2).await.unwrap();
+    let found: Vec<_> = found.iter().map(|kept| kept.service.as_str()).collect();
+    assert_eq!(found, ["latest", "later"]);
+    let early = ServiceName::new("early").unwrap();
+    assert_eq!(store.outlines_beyond(2).await.unwrap(), [(early, one)]);
+    assert_eq!(store.outlines(3).await.unwrap().len(), 3);
 }
