@@ -241,6 +241,7 @@ pub(crate) fn stored() -> Vec<Vec<u8>> {
         raised_at: at(10),
         told_at: Some(at(20)),
         steady_since: None,
+        undecided_since: None,
     };
     vec![outlines::pack(&history), arrivals::pack(&batch), json(&AlertRecord::from(&alert))]
 }

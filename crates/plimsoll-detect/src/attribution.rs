@@ -3,7 +3,7 @@
 //! A change is convicted when the growth begins with it and what ran before did not grow. A later
 //! change that the growth passed through unmoved is innocent, and "none" is an answer.
 
-use plimsoll_model::{Change, ChangeKind, Span, Timestamp};
+use plimsoll_model::{Change, ChangeKind, Metric, Span, Timestamp};
 
 use crate::cohort::later;
 use crate::course::{Began, Study};
@@ -50,7 +50,8 @@ fn with_run(scene: &Scene<'_>, run: &Run<'_>, found: &Study, same: bool) -> Onse
         first = before;
     }
     let began = if first.life.start_known { first.life.started_at } else { first.from };
-    let change = flat_before.and_then(|before| beginning(scene, &before, &first, &found.rung));
+    let change =
+        flat_before.and_then(|before| beginning(scene, &before, &first, found.rung.metric));
     Onset { at: change.as_ref().map_or(began, |change| change.at), change: change.cloned() }
 }
 
@@ -74,14 +75,14 @@ fn pace_after_start(scene: &Scene<'_>, run: &Run<'_>, rung: &Rung) -> Option<f64
     (points.len() >= 6).then(|| pace_of(&points))
 }
 
-/// The deliberate change between the last flat run and the first growing one.
-fn beginning<'a>(
+/// The deliberate change between the last run that was as before and the first that was not.
+pub(crate) fn beginning<'a>(
     scene: &Scene<'a>,
     before: &Run<'a>,
     first: &Run<'a>,
-    rung: &Rung,
+    metric: Metric,
 ) -> Option<&'a Change> {
-    let step = first.step_of(rung.metric).max(before.step_of(rung.metric));
+    let step = first.step_of(metric).max(before.step_of(metric));
     let slack = Span::from_secs_f64(3.0 * step * 3600.0);
     let began = first.life.started_at.max(before.from);
     // A rolling deploy reaches its last replica some time after it was announced.

@@ -15,6 +15,7 @@ use plimsoll_model::{
 
 pub use self::picture::{Line, Mark, Picture};
 pub use self::rivals::{Fits, Rival, RivalName, Score, Standing};
+use crate::baseline::{Baseline, baselines};
 use crate::judge::{Finding, findings};
 use crate::ladder::measured;
 use crate::report::{reason, report, speaker};
@@ -48,6 +49,8 @@ pub struct Speaker {
     /// In the order in which a verdict meets them.
     pub rivals: Vec<Rival>,
     pub picture: Picture,
+    /// What is usual for it at this hour, and for the load where it is measured.
+    pub usual: Vec<Baseline>,
     /// What would change the verdict, the nearest first.
     pub turns: Vec<String>,
 }
@@ -95,6 +98,7 @@ fn speaking(scene: &Scene<'_>, spoke: &Finding<'_>, of: usize) -> Speaker {
         material: study.material,
         turns: turns::turns(scene, spoke),
         picture: picture::picture(scene, spoke),
+        usual: baselines(scene, spoke),
         rivals,
     }
 }

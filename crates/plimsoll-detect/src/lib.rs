@@ -15,7 +15,8 @@
 //! 8. `judge` leads a series through the `gates`, the `evidence` (`signs` are what logs and the
 //!    kernel said) and the naming of the `cause`;
 //!    `report` chooses who speaks, and says it in words;
-//! 9. [`explain`] tells all of that to a person, and judges nothing;
+//! 9. [`explain`] tells all of that to a person, beside what is usual at this hour (`baseline`), and
+//!    judges nothing;
 //! 10. [`shared_onset`] looks at the whole fleet: many that begin at once have one cause, and it
 //!     may be the measurement.
 //!
@@ -23,6 +24,7 @@
 
 mod alert;
 mod attribution;
+mod baseline;
 mod cause;
 mod cohort;
 mod course;
@@ -46,6 +48,7 @@ pub mod thresholds;
 mod trend;
 
 pub use alert::follow;
+pub use baseline::{Baseline, Hours, Moved, TooLittle, Usual};
 pub use explain::{
     Explanation, Fits, Line, Mark, OtherSeries, Picture, Rival, RivalName, Score, Speaker,
     Standing, explain,

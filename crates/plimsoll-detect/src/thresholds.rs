@@ -335,6 +335,67 @@ pub const SHARED_CHANCE: Threshold = Threshold {
                 while it stands no plan is made, so it must be no matter of luck",
 };
 
+pub const BASELINE_WEEKS: Threshold = Threshold {
+    name: "baseline_weeks",
+    unit: "weeks",
+    default: 3.0,
+    rationale: "with fewer, one holiday is half of what an hour of the week is compared with",
+};
+
+pub const BASELINE_DAYS: Threshold = Threshold {
+    name: "baseline_days",
+    unit: "days",
+    default: 3.0,
+    rationale: "of three the middle one is none of the extremes; what an hour usually does cannot be \
+                told from fewer",
+};
+
+pub const BASELINE_CELLS: Threshold = Threshold {
+    name: "baseline_cells",
+    unit: "cells of an outline",
+    default: 80.0,
+    rationale: "four cells lie above the p95 of them, and it is half of an outline that has just \
+                been merged",
+};
+
+pub const BASELINE_BLUR: Threshold = Threshold {
+    name: "baseline_blur",
+    unit: "hours of a cell",
+    default: 6.0,
+    rationale: "a cell that is longer than a quarter of a day holds the morning and the night; the \
+                cells of one process stay below it for 40 days at least",
+};
+
+pub const DRIFT_CELLS: Threshold = Threshold {
+    name: "drift_cells",
+    unit: "cells of an outline",
+    default: 20.0,
+    rationale: "a level of fewer has no middle that a warm-up or a batch at its end does not move",
+};
+
+pub const DRIFT_SPREADS: Threshold = Threshold {
+    name: "drift_spreads",
+    unit: "robust standard deviations",
+    default: 4.0,
+    rationale: "a new level that lies within what the old one did anyway is the old normal",
+};
+
+pub const DRIFT_AT_ONCE: Threshold = Threshold {
+    name: "drift_at_once",
+    unit: "share of the move",
+    default: 0.6,
+    rationale: "normal moves at a moment; what creeps moves a tenth of its way there, and is the \
+                verdict's to tell",
+};
+
+pub const DRIFT_LASTS: Threshold = Threshold {
+    name: "drift_lasts",
+    unit: "hours on either side",
+    default: 120.0,
+    rationale: "of five days a weekend is the smaller part, so that it is no new normal; a change \
+                that fits the onset explains it sooner, after a day (day_seen)",
+};
+
 /// All of them, in the order in which a verdict meets them.
 pub const ALL: &[Threshold] = &[
     SAMPLES_MIN,
@@ -380,6 +441,14 @@ pub const ALL: &[Threshold] = &[
     SHARED_WINDOW,
     SHARED_WATCHED,
     SHARED_CHANCE,
+    BASELINE_WEEKS,
+    BASELINE_DAYS,
+    BASELINE_CELLS,
+    BASELINE_BLUR,
+    DRIFT_CELLS,
+    DRIFT_SPREADS,
+    DRIFT_AT_ONCE,
+    DRIFT_LASTS,
 ];
 
 #[cfg(test)]

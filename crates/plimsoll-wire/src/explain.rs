@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scan::{ScanInputs, ScanService};
+use crate::scan::{ScanChange, ScanInputs, ScanService};
 use crate::words::{UnitWord, VerdictWord};
 
 /// The assessment of one service, and how it came about.
@@ -35,6 +35,8 @@ pub struct ExplainSpeaker {
     pub material: f64,
     pub explanations: Vec<ExplainRival>,
     pub picture: ExplainPicture,
+    /// What is usual for it at this hour, and for the load where it is measured.
+    pub usual: Vec<ExplainBaseline>,
     /// What would change the verdict, the nearest first.
     pub would_change: Vec<String>,
 }
@@ -99,6 +101,66 @@ pub struct ExplainTrend {
 pub struct ExplainMark {
     pub ts: String,
     pub what: String,
+}
+
+/// What is usual for one series at the hour of its newest level.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainBaseline {
+    pub metric: String,
+    /// Null where too little was seen; `missing` says what.
+    pub level: Option<ExplainUsual>,
+    pub missing: Option<ExplainMissing>,
+    /// Normal has moved: the level is of what came after.
+    pub moved: Option<ExplainMoved>,
+    /// It leaks since then: the level is of what came before.
+    pub leaks_since: Option<String>,
+}
+
+/// The usual level, and the newest beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainUsual {
+    /// `hour_of_week`, `hour_of_day` or `all`.
+    pub hours: String,
+    /// The time that `now` is the mean of, and whose like it is compared with.
+    pub window: [String; 2],
+    /// Where what it is made of begins and ends.
+    pub seen: [String; 2],
+    pub p50: f64,
+    pub p95: f64,
+    pub now: f64,
+    /// 0 to 100: how much of what was seen lay lower.
+    pub percentile: f64,
+    /// Weeks, days or cells that it is made of, and in how many of them the level was lower.
+    pub of: usize,
+    pub lower_in: usize,
+    /// What it will be compared with next; null where nothing finer comes.
+    pub next: Option<ExplainNext>,
+}
+
+/// A finer comparison, and when there is enough for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainNext {
+    pub hours: String,
+    pub ts: String,
+}
+
+/// Why nothing is known to be usual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainMissing {
+    pub says: String,
+    /// Null where time alone does not bring it.
+    pub ready_at: Option<String>,
+}
+
+/// Normal is another one since a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainMoved {
+    pub since: String,
+    /// The middle of the floor before, and since.
+    pub from: f64,
+    pub to: f64,
+    /// The change that fits; null when none does.
+    pub change: Option<ScanChange>,
 }
 
 /// A series that did not speak.

@@ -2,6 +2,8 @@
 //!
 //! What is told is `plimsoll-detect`'s, the shape of the JSON `plimsoll-wire`'s; this lays it out.
 
+mod usual;
+
 use plimsoll_detect::{
     Explanation, Fits, OtherSeries, Picture, Rival, Score, Speaker, Standing, explain,
 };
@@ -54,6 +56,7 @@ fn told(at: Timestamp, explanation: &Explanation, inputs: &ScanInputs) -> String
         lines.extend(series(speaker));
         lines.push(String::new());
         lines.extend(chart(&speaker.picture, speaker.metric.unit(), speaker.limit));
+        lines.extend(usual::section(speaker));
         lines.extend(explanations(speaker));
         lines.extend(evidence(explanation));
         lines.extend(["".into(), heading("what would change it")]);
@@ -217,6 +220,7 @@ fn speaker_shape(speaker: &Speaker) -> ExplainSpeaker {
         material: speaker.material,
         explanations: speaker.rivals.iter().map(rival_shape).collect(),
         picture: picture_shape(&speaker.picture),
+        usual: speaker.usual.iter().map(usual::shape).collect(),
         would_change: speaker.turns.clone(),
     }
 }

@@ -186,7 +186,7 @@ fn read_server(
 /// Adds what was found and not told of its service already.
 fn add_untold(changes: &mut Vec<Change>, mut found: Vec<Change>) {
     let same = |one: &Change, other: &Change| {
-        (one.kind == other.kind || is_kill(one) && is_kill(other))
+        (one.kind == other.kind || one.instance.is_none() && is_kill(one) && is_kill(other))
             && agree(one.version.as_ref(), other.version.as_ref())
             && agree(one.instance.as_ref(), other.instance.as_ref())
             && one.at.since(other.at).as_millis().abs() <= SAME_EVENT.as_millis()
@@ -354,5 +354,6 @@ mod tests {
         let mut logged = kill(None, None, 5000);
         logs::of_some_instance(&mut logged);
         check(&logged, kill(None, None, 5003), 1);
+        check(&logged, kill(Some("orders-0"), None, 5003), 2);
     }
 }

@@ -105,3 +105,58 @@ fn one_service_is_explained_at_a_time() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("--explain"), "{}", run.err);
 }
+
+/// Eight days of a shop that is busy by day and was raised by a deploy on the fourth.
+fn days() -> String {
+    let mut text = HEADER.to_owned();
+    for step in 0..8 * 144 {
+        let at = 1_780_012_800 + step * 600;
+        let hour = f64::from(step % 144) / 6.0;
+        let noise = f64::from(step * step * 79 % 101) * 2e4;
+        let day = 80e6 * (1.0 - (std::f64::consts::TAU * hour / 24.0).cos());
+        let (version, raised) = if step < 500 { ("1.0", 0.0) } else { ("1.1", 90e6) };
+        let level = 200e6 + day + raised + noise;
+        writeln!(text, "{at},shop,{version},shop-0,container.memory.anon,{level:.0}").unwrap();
+        writeln!(text, "{at},shop,{version},shop-0,container.memory.limit,1073741824").unwrap();
+    }
+    text
+}
+
+#[test]
+fn what_is_usual_at_this_hour_is_told_with_the_deploy_that_moved_it() {
+    let files = Files::new();
+    let deploy = r#"{"ts":1780312800,"kind":"deploy","service":"shop","version":"1.1"}"#;
+    let events = files.write("events.jsonl", deploy);
+    let telemetry = files.write("t.csv", days());
+    let given = ["--telemetry", telemetry.to_str().unwrap(), "--events", events.to_str().unwrap()];
+    let ask = |format| scan(&[&given[..], &["--explain", "shop", "--format", format]].concat());
+    let (table, report) = (ask("table"), ask("json").json());
+    for part in ["USUAL AT THIS HOUR", "normal has moved since", "with the deploy of 1.1"] {
+        assert!(table.out.contains(part), "no `{part}` in\n{}", table.out);
+    }
+    assert!(table.out.lines().all(|line| line.chars().count() <= 100), "{}", table.out);
+    let usual = report["speaker"]["usual"].as_array().unwrap();
+    assert_eq!(usual.len(), 1, "load is not measured");
+    let (level, moved) = (&usual[0]["level"], &usual[0]["moved"]);
+    assert_eq!((&level["hours"], &level["of"]), (&"hour_of_day".into(), &4.into()), "{usual:?}");
+    assert_eq!(moved["change"]["version"], "1.1");
+    assert!(level["p50"].as_f64().unwrap() <= level["p95"].as_f64().unwrap());
+    // It ends at the trough, raised: 290 MB, where the peak of the day is 450 MB.
+    let now = level["now"].as_f64().unwrap();
+    assert!((285e6..300e6).contains(&now), "{now}");
+}
+
+#[test]
+fn an_hour_of_telemetry_says_what_it_lacks_to_know_what_is_usual() {
+    let files = Files::new();
+    let short: String = telemetry().lines().take(120).map(|line| format!("{line}\n")).collect();
+    let telemetry = files.write("t.csv", short);
+    let given = ["--telemetry", telemetry.to_str().unwrap(), "--explain", "search"];
+    let report = scan(&[&given[..], &["--format", "json"]].concat()).json();
+    let usual = &report["speaker"]["usual"][0];
+    assert!(usual["level"].is_null(), "{usual}");
+    assert!(usual["missing"]["says"].as_str().unwrap().contains("of 80 cells"), "{usual}");
+    assert!(usual["missing"]["ready_at"].as_str().unwrap() > "2026-05-28T20:31", "{usual}");
+    let table = scan(&given);
+    assert!(table.out.contains("not known yet: "), "{}", table.out);
+}
