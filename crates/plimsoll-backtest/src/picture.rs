@@ -3,6 +3,10 @@
 //!
 //! One self-contained SVG, no script. Not here: which cases are worth a picture.
 
+mod reliability;
+
+pub use reliability::reliability;
+
 use plimsoll_model::{Label, Metric, Sample, Timestamp};
 
 use crate::case::Case;

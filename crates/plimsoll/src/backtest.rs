@@ -12,11 +12,12 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use plimsoll_backtest::{Detector, Plimsoll, peers};
+use plimsoll_backtest::picture::reliability;
+use plimsoll_backtest::{Detector, Plimsoll, Summary, calibration, peers};
 use plimsoll_model::{Half, Span};
 
 use self::corpus::Corpus;
-use self::run::{Asked, Finished, Picture, run as run_all};
+use self::run::{Asked, Finished, run as run_all};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, print, print_json, say};
 
@@ -52,7 +53,8 @@ pub(crate) struct Args {
     /// Hours between two looks at most: an alarm between them is not seen.
     #[arg(long, default_value = "6", value_name = "HOURS")]
     every: NonZeroUsize,
-    /// Draws each case that Plimsoll gets wrong as SVG into this folder.
+    /// Draws each case that Plimsoll gets wrong as SVG into this folder, and in `all/` how far its
+    /// confidence keeps its promise.
     #[arg(long, value_name = "FOLDER")]
     pictures: Option<PathBuf>,
     /// End with exit code 1 when a target is missed.
@@ -102,7 +104,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     drop(progress);
     let exit = answer(args, (&corpus, &detectors), &finished, format)?;
     if let Some(folder) = &args.pictures {
-        write_pictures(folder, &finished.pictures).map_err(Failure::failed)?;
+        write_pictures(folder, &finished).map_err(Failure::failed)?;
     }
     Ok(exit)
 }
@@ -146,17 +148,25 @@ fn detectors(against: &[String]) -> Result<Vec<Box<dyn Detector>>, BacktestError
     Ok(std::iter::once(ours).chain(rules.into_iter().filter(|rule| asked(rule.name()))).collect())
 }
 
-fn write_pictures(folder: &Path, pictures: &[Picture]) -> Result<(), BacktestError> {
+/// Where the pictures of all cases together are: no service's name leads there.
+const OF_ALL: &str = "all";
+
+fn write_pictures(folder: &Path, finished: &Finished) -> Result<(), BacktestError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| BacktestError::Picture { path, source }
     };
-    fs::create_dir_all(folder).map_err(failed(folder))?;
-    for (index, picture) in pictures.iter().enumerate() {
+    let of_all = folder.join(OF_ALL);
+    fs::create_dir_all(&of_all).map_err(failed(&of_all))?;
+    let ours = Summary::of(finished.scores.first().into_iter().flatten());
+    let path = of_all.join("reliability.svg");
+    fs::write(&path, reliability(&calibration::reliability(&ours.claims)))
+        .map_err(failed(&path))?;
+    for (index, picture) in finished.pictures.iter().enumerate() {
         let path = folder.join(file_name(index, &picture.service));
         fs::write(&path, &picture.svg).map_err(failed(&path))?;
     }
-    say(&format!("plimsoll: {} pictures in {}", pictures.len(), folder.display()));
+    say(&format!("plimsoll: {} pictures in {}", finished.pictures.len() + 1, folder.display()));
     Ok(())
 }
 

@@ -93,7 +93,9 @@ fn every_detector_is_scored_on_every_case_and_what_went_wrong_is_drawn() {
     }
     assert_eq!(detectors[0]["all"]["f1"], 1.0, "{:#}", detectors[0]);
     let wrong = report["wrong"].as_array().unwrap().len();
-    assert_eq!(fs::read_dir(pictures.path()).unwrap().count(), wrong);
+    assert_eq!(fs::read_dir(pictures.path()).unwrap().count(), wrong + 1);
+    let reliability = fs::read_to_string(pictures.path().join("all/reliability.svg")).unwrap();
+    assert!(reliability.contains("claims</text>"), "{reliability}");
 }
 
 #[test]
