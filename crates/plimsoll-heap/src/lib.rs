@@ -6,10 +6,16 @@
 
 mod class_name;
 mod dominant;
+mod dominators;
+mod graph;
 mod growth;
 mod histogram;
+mod source;
 
 pub use class_name::{Origin, origin, readable};
 pub use dominant::{Dominant, NoDominant, Tie, dominant};
+pub use dominators::{Above, Dominators};
+pub use graph::{Arena, Edges, Graph, NODES_MAX, Sizes, TooLarge};
 pub use growth::{GrowthRow, HistogramGrowth, difference};
 pub use histogram::{ClassHistogram, ClassRow, HistogramError, HistogramTotal};
+pub use source::{Hands, OneHand, Progress, Silent, Source};
