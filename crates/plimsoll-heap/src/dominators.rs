@@ -10,8 +10,8 @@
 mod search;
 mod semi;
 
-use self::search::{Others, Search};
-use crate::graph::{Edges, Graph, Sizes};
+use self::search::Search;
+use crate::graph::{Graph, Sizes};
 use crate::source::Progress;
 
 /// Marks a node that refers to nothing; the rest is the number of its dominator.
@@ -46,6 +46,16 @@ pub enum Above {
     Node(u32),
 }
 
+/// A node that refers to something and is alive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Met {
+    pub number: u32,
+    pub node: u32,
+    /// The number of the node above it; 0 for none.
+    pub above: u32,
+    pub retained: u64,
+}
+
 /// By number, the numbers of those that refer to it, but for the one that it was met from.
 #[derive(Clone, Debug, Default)]
 struct Referrers {
@@ -68,11 +78,11 @@ impl Dominators {
         let edges = std::mem::take(&mut graph.edges);
         progress.tell("following references", 0, 3);
         let mut search = Search::run(&edges, &graph.roots);
-        progress.tell("gathering referrers", 1, 3);
-        let Others { starts, from, shared } = search.referrers(&edges);
         drop(edges);
+        progress.tell("gathering referrers", 1, 3);
+        let (starts, from) = search.referrers();
         progress.tell("finding dominators", 2, 3);
-        let Search { mut numbers, nodes, parents } = search;
+        let Search { mut numbers, nodes, parents, shared, .. } = search;
         let referrers = Referrers { starts, from, parents };
         let above = semi::dominators(&referrers);
         for (sink, number) in shared {
@@ -127,7 +137,38 @@ impl Dominators {
         }
     }
 
-    fn node_of(&self, number: u32) -> Option<u32> {
+    /// Nodes that refer to something, each after the one above it.
+    pub(crate) fn met(&self) -> impl Iterator<Item = Met> + '_ {
+        let met = (0_u32..).zip(&self.nodes).skip(1);
+        met.map(|(number, node)| Met {
+            number,
+            node: *node,
+            above: self.above[number as usize],
+            retained: self.retained[number as usize],
+        })
+    }
+
+    /// Nodes that refer to nothing, with the number of the one above them.
+    pub(crate) fn sinks(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let sinks = (0_u32..).zip(&self.numbers);
+        let sinks = sinks.filter(|(_, place)| **place & SINK != 0 && **place < SINK_UNREACHED);
+        sinks.map(|(node, place)| (node, *place & !SINK))
+    }
+
+    /// Numbers of nodes that refer to something, with 0 for what is above all.
+    pub(crate) fn count_met(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn number_above(&self, number: u32) -> u32 {
+        self.above[number as usize]
+    }
+
+    pub(crate) fn retained_by_number(&self, number: u32) -> u64 {
+        self.retained[number as usize]
+    }
+
+    pub(crate) fn node_of(&self, number: u32) -> Option<u32> {
         (number != 0).then(|| self.nodes[number as usize])
     }
 }

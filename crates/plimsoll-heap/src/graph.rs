@@ -151,7 +151,9 @@ impl Sizes {
 
     pub fn of(&self, node: u32) -> u64 {
         match self.small.get(node as usize) {
-            Some(&u32::MAX) => self.large.get(&node).copied().unwrap_or(u64::from(u32::MAX)),
+            Some(&u32::MAX) => {
+                self.large.get(&node).copied().unwrap_or_else(|| u64::from(u32::MAX))
+            }
             Some(&size) => u64::from(size),
             None => 0,
         }
@@ -159,6 +161,15 @@ impl Sizes {
 
     pub fn nodes(&self) -> usize {
         self.small.len()
+    }
+
+    pub(crate) fn set(&mut self, node: u32, size: u64) {
+        if let Some(small) = self.small.get_mut(node as usize) {
+            *small = u32::try_from(size).unwrap_or(u32::MAX);
+            if *small == u32::MAX {
+                self.large.insert(node, size);
+            }
+        }
     }
 }
 

@@ -10,6 +10,9 @@ mod dominators;
 mod graph;
 mod growth;
 mod histogram;
+mod holders;
+mod hprof;
+mod shape;
 mod source;
 
 pub use class_name::{Origin, origin, readable};
@@ -18,4 +21,7 @@ pub use dominators::{Above, Dominators};
 pub use graph::{Arena, Edges, Graph, NODES_MAX, Sizes, TooLarge};
 pub use growth::{GrowthRow, HistogramGrowth, difference};
 pub use histogram::{ClassHistogram, ClassRow, HistogramError, HistogramTotal};
+pub use holders::{Elements, Holder, holders};
+pub use hprof::{Damage, End, Hprof, HprofError, HprofShape, RootKind, Strength, Tally};
+pub use shape::{Label, Role, Shape};
 pub use source::{Hands, OneHand, Progress, Silent, Source};

@@ -72,14 +72,14 @@ impl Progress for Silent {
 pub(crate) fn share<S: Send, E: Send>(
     hands: &dyn Hands,
     jobs: usize,
-    begin: impl Fn() -> S + Sync,
+    begin: impl Fn(usize) -> S + Sync,
     work: impl Fn(&mut S, usize) -> Result<(), E> + Sync,
 ) -> Result<Vec<S>, E> {
     let next = AtomicUsize::new(0);
     let states = Mutex::new(Vec::new());
     let failed: Mutex<Option<E>> = Mutex::new(None);
-    hands.all(&|_| {
-        let mut state = begin();
+    hands.all(&|hand| {
+        let mut state = begin(hand);
         loop {
             let job = next.fetch_add(1, Ordering::Relaxed);
             if job >= jobs {
@@ -110,12 +110,17 @@ mod tests {
 
     #[test]
     fn every_job_is_done_once_and_the_first_error_is_told() {
-        let done = share(&OneHand, 5, Vec::new, |done, job| {
-            done.push(job);
-            Ok::<_, usize>(())
-        });
+        let done = share(
+            &OneHand,
+            5,
+            |_| Vec::new(),
+            |done, job| {
+                done.push(job);
+                Ok::<_, usize>(())
+            },
+        );
         assert_eq!(done, Ok(vec![vec![0, 1, 2, 3, 4]]));
-        let failed = share(&OneHand, 5, || (), |(), job| if job == 2 { Err(job) } else { Ok(()) });
+        let failed = share(&OneHand, 5, |_| (), |(), job| if job == 2 { Err(job) } else { Ok(()) });
         assert_eq!(failed, Err(2));
     }
 

@@ -16,14 +16,9 @@ pub(super) struct Search {
     pub nodes: Vec<u32>,
     /// By number: the number of the node that it was met from.
     pub parents: Vec<u32>,
-}
-
-/// Who refers to whom, besides those that nodes were met from.
-pub(super) struct Others {
-    /// By number, with one more: where its referrers begin in `from`.
-    pub starts: Vec<u32>,
-    pub from: Vec<u32>,
-    /// Nodes without references, with a number that refers to them.
+    /// References to nodes that were met before: number of the target, and of who refers to it.
+    again: Vec<(u32, u32)>,
+    /// Nodes without references, with a number that refers to them besides the first.
     pub shared: Vec<(u32, u32)>,
 }
 
@@ -40,7 +35,8 @@ impl Search {
                 _ => {}
             }
         }
-        let mut search = Self { numbers, nodes: vec![0], parents: vec![0] };
+        let (nodes, parents) = (vec![0], vec![0]);
+        let mut search = Self { numbers, nodes, parents, again: Vec::new(), shared: Vec::new() };
         for root in roots {
             if search.numbers.get(*root as usize) == Some(&ROOT_UNREACHED) {
                 search.descend(edges, *root);
@@ -64,15 +60,31 @@ impl Search {
             };
             let (target, next) = edges.at(at);
             place = next;
-            let Some(found) = self.numbers.get_mut(target as usize) else { continue };
-            if *found == SINK_UNREACHED {
-                *found = SINK | number;
-            } else if *found == UNREACHED {
+            if self.is_new(target, number) {
                 later.push(place);
                 number = self.meet(target, number);
                 place = edges.begin(target);
             }
         }
+    }
+
+    /// Notes a reference; whether its target is to be met by it.
+    #[inline]
+    fn is_new(&mut self, target: u32, number: u32) -> bool {
+        let Some(found) = self.numbers.get_mut(target as usize) else { return false };
+        match *found {
+            UNREACHED => return true,
+            SINK_UNREACHED => *found = SINK | number,
+            ROOT_UNREACHED => {}
+            sink if sink & SINK != 0 => {
+                let first = sink & !SINK;
+                if first != 0 && first != number {
+                    self.shared.push((target, number));
+                }
+            }
+            met => self.again.push((met, number)),
+        }
+        false
     }
 
     fn meet(&mut self, node: u32, parent: u32) -> u32 {
@@ -83,53 +95,31 @@ impl Search {
         number
     }
 
-    /// Tells each reference: the number that it comes from, its target, and the target's place.
-    fn each(&self, edges: &Edges, mut tell: impl FnMut(u32, u32, u32)) {
-        for (number, node) in (0_u32..).zip(&self.nodes).skip(1) {
-            let mut place = edges.begin(*node);
-            while let Some(at) = place {
-                let (target, next) = edges.at(at);
-                place = next;
-                if let Some(found) = self.numbers.get(target as usize) {
-                    tell(number, target, *found);
-                }
-            }
-        }
-    }
-
-    pub(super) fn referrers(&self, edges: &Edges) -> Others {
-        let mut starts = vec![0_u32; self.nodes.len() + 1];
-        let mut shared = Vec::new();
-        self.each(edges, |number, target, found| {
-            if self.is_other(number, found) {
-                starts[found as usize] += 1;
-            } else if found & SINK != 0 && found & !SINK != 0 && found & !SINK != number {
-                shared.push((target, number));
-            }
+    /// By number, with one more: where its referrers begin in the second list. Those that it was
+    /// met from are left out, and roots have none.
+    pub(super) fn referrers(&mut self) -> (Vec<u32>, Vec<u32>) {
+        let parents = &self.parents;
+        self.again.retain(|(target, from)| {
+            let parent = parents[*target as usize];
+            parent != 0 && parent != *from && target != from
         });
+        let mut starts = vec![0_u32; parents.len() + 1];
+        for (target, _) in &self.again {
+            starts[*target as usize] += 1;
+        }
         let mut sum = 0_u32;
         for start in &mut starts {
             sum += std::mem::replace(start, sum);
         }
-        let mut from = vec![0_u32; sum as usize];
-        self.each(edges, |number, _, found| {
-            if self.is_other(number, found) {
-                from[starts[found as usize] as usize] = number;
-                starts[found as usize] += 1;
-            }
-        });
+        let mut from = vec![0_u32; self.again.len()];
+        for (target, number) in std::mem::take(&mut self.again) {
+            let place = &mut starts[target as usize];
+            from[*place as usize] = number;
+            *place += 1;
+        }
         // Each start has moved to its end, which is where the next one begins.
         starts.rotate_right(1);
         starts[0] = 0;
-        Others { starts, from, shared }
-    }
-
-    /// Whether a reference from a number says something about a number: roots are held from above,
-    /// and who a node was met from is known.
-    fn is_other(&self, number: u32, found: u32) -> bool {
-        found & SINK == 0 && {
-            let parent = self.parents[found as usize];
-            parent != 0 && parent != number && found != number
-        }
+        (starts, from)
     }
 }

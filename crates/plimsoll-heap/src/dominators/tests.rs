@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::graph::Edges;
 use crate::source::Silent;
 
 fn graph(lists: &[Vec<u32>], roots: &[u32]) -> Graph {

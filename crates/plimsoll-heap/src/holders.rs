@@ -1,0 +1,202 @@
+//! Who holds memory in collections: each collection that holds much, with what is in it, and who
+//! owns it.
+//!
+//! A dominator tree alone names a table of a map, or a class loader that dominates the program. Here
+//! the parts of collections are seen through: whatever hangs below a collection's parts is its
+//! content, and the object or class above is its owner. A collection inside of an element of another
+//! is counted once, for itself.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io;
+
+use crate::dominators::{Above, Met};
+use crate::shape::{Label, Role, Shape};
+
+/// Collections that are looked at retain at least this share of what is alive: enough that a hundred
+/// threads with a map each are seen, few enough that names can be had for all.
+const SHARE_MIN: f64 = 0.001;
+/// And at least this, in bytes.
+const BYTES_MIN: u64 = 64 << 10;
+
+/// Something that holds memory for its owner.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// The collection, or the large object itself.
+    pub node: u32,
+    /// Who refers to it from outside, if one node alone does.
+    pub owner: Option<u32>,
+    /// How the owner refers to it.
+    pub label: Option<Label>,
+    /// What is in it: types of elements, by the bytes that they retain.
+    pub elements: Vec<Elements>,
+    /// What it retains, in bytes.
+    pub retained: u64,
+    /// The part of it that no other holder inside of it accounts for.
+    pub weight: u64,
+}
+
+/// Elements of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elements {
+    pub kind: u32,
+    pub count: u64,
+    pub retained: u64,
+    /// One of them.
+    pub example: u32,
+}
+
+/// Types of elements that are kept of each holder.
+const KINDS_MAX: usize = 8;
+
+/// Marks a node that is a part of its holder, not one of its elements or below them.
+const PART: u32 = 1 << 31;
+
+struct Search<'a> {
+    shape: &'a dyn Shape,
+    roles: Vec<Role>,
+    least: u64,
+    /// By number of a node: the number of the holder that it is inside of, with [`PART`] where it is
+    /// a part of it; 0 for none.
+    places: Vec<u32>,
+    /// By number of a holder, and by type.
+    found: HashMap<u32, HashMap<u32, Elements>>,
+    /// Large objects that no holder holds.
+    single: Vec<(u32, u64)>,
+}
+
+/// Finds all holders of much, the heaviest first.
+///
+/// # Errors
+/// When the names of references cannot be read from the dump.
+pub fn holders(shape: &dyn Shape) -> io::Result<Vec<Holder>> {
+    let dominators = shape.dominators();
+    let alive = dominators.retained_by_all();
+    let roles = (0..shape.types() as u32).map(|number| shape.role(number)).collect();
+    let mut search = Search {
+        shape,
+        roles,
+        least: BYTES_MIN.max((alive as f64 * SHARE_MIN) as u64),
+        places: vec![0; dominators.count_met()],
+        found: HashMap::new(),
+        single: Vec::new(),
+    };
+    search.walk();
+    let mut holders = search.holders();
+    let owned = |holder: &Holder| holder.owner.map(|owner| (owner, holder.node));
+    let asked: Vec<_> = holders.iter().filter_map(owned).collect();
+    let mut labels = shape.labels(&asked)?.into_iter();
+    for holder in holders.iter_mut().filter(|holder| holder.owner.is_some()) {
+        holder.label = labels.next().flatten();
+    }
+    holders.sort_by_key(|holder| (Reverse(holder.weight), holder.node));
+    Ok(holders)
+}
+
+impl Search<'_> {
+    fn kind(&self, node: u32) -> u32 {
+        self.shape.graph().types.get(node as usize).copied().unwrap_or(0)
+    }
+
+    fn role(&self, kind: u32) -> Role {
+        self.roles.get(kind as usize).copied().unwrap_or(Role::Object)
+    }
+
+    /// The holder that a number is a part of; 0 for none.
+    fn part_of(&self, number: u32) -> u32 {
+        let place = self.places[number as usize];
+        if place & PART != 0 { place & !PART } else { 0 }
+    }
+
+    fn walk(&mut self) {
+        let dominators = self.shape.dominators();
+        for met in dominators.met() {
+            let kind = self.kind(met.node);
+            let is_same = dominators.node_of(met.above).is_some_and(|node| self.kind(node) == kind);
+            let above = self.places[met.above as usize] & !PART;
+            self.places[met.number as usize] = match self.part(&met, kind, is_same) {
+                0 => above,
+                part => part | PART,
+            };
+        }
+        let sizes = &self.shape.graph().sizes;
+        for (node, above) in dominators.sinks() {
+            let (kind, size) = (self.kind(node), sizes.of(node));
+            match self.part_of(above) {
+                0 if size >= self.least => self.single.push((node, size)),
+                0 => {}
+                part_of if self.role(kind) != Role::Plumbing => {
+                    self.add(part_of, kind, node, size);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The holder that a node is a part of: collections are made of parts, and so are chains of
+    /// objects of one type.
+    fn part(&mut self, met: &Met, kind: u32, is_same: bool) -> u32 {
+        let above = self.part_of(met.above);
+        let dominators = self.shape.dominators();
+        let is_much = |number| dominators.retained_by_number(number) >= self.least;
+        if self.role(kind) == Role::Plumbing {
+            return if above == 0 && is_much(met.number) { met.number } else { above };
+        }
+        let holder = match above {
+            0 if is_same && is_much(met.above) => met.above,
+            above => above,
+        };
+        if holder != 0 {
+            self.add(holder, kind, met.node, met.retained);
+        }
+        if is_same { holder } else { 0 }
+    }
+
+    fn add(&mut self, holder: u32, kind: u32, example: u32, retained: u64) {
+        let elements = self.found.entry(holder).or_default().entry(kind).or_insert(Elements {
+            kind,
+            count: 0,
+            retained: 0,
+            example,
+        });
+        elements.count += 1;
+        elements.retained += retained;
+    }
+
+    fn holders(&mut self) -> Vec<Holder> {
+        let dominators = self.shape.dominators();
+        let mut found = std::mem::take(&mut self.found);
+        // What lies inside of each, by number.
+        let mut inner: HashMap<u32, u64> = HashMap::new();
+        for number in found.keys() {
+            let outer = self.places[dominators.number_above(*number) as usize] & !PART;
+            if outer != 0 {
+                *inner.entry(outer).or_default() += dominators.retained_by_number(*number);
+            }
+        }
+        let mut holders = Vec::new();
+        for met in dominators.met() {
+            let Some(elements) = found.remove(&met.number) else { continue };
+            let mut elements: Vec<Elements> = elements.into_values().collect();
+            elements.sort_by_key(|elements| (Reverse(elements.retained), elements.kind));
+            elements.truncate(KINDS_MAX);
+            let inner = inner.get(&met.number).copied().unwrap_or(0);
+            let weight = met.retained.saturating_sub(inner);
+            holders.push(self.holder(met.node, elements, met.retained, weight));
+        }
+        for (node, size) in std::mem::take(&mut self.single) {
+            let kind = self.kind(node);
+            let own = Elements { kind, count: 1, retained: size, example: node };
+            holders.push(self.holder(node, vec![own], size, size));
+        }
+        holders
+    }
+
+    fn holder(&self, node: u32, elements: Vec<Elements>, retained: u64, weight: u64) -> Holder {
+        let owner = match self.shape.dominators().above(node) {
+            Above::Node(owner) => Some(owner),
+            Above::Roots | Above::Nothing => None,
+        };
+        Holder { node, owner, label: None, elements, retained, weight }
+    }
+}

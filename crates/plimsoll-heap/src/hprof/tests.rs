@@ -1,0 +1,1 @@
+//! Real dumps, and what others say of them.

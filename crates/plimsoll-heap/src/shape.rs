@@ -1,0 +1,78 @@
+//! A heap as those see it who look for what holds memory: types with a role, references with a
+//! name. One shape for every runtime whose heap is a graph.
+
+use std::borrow::Cow;
+use std::io;
+
+use crate::dominators::Dominators;
+use crate::graph::Graph;
+
+/// What a type is to someone who looks for an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Part of a collection or a wrapper: it holds, and owns nothing. A hash table's entries.
+    Plumbing,
+    /// A text, number or buffer: it says nothing of who it belongs to.
+    Value,
+    /// A class with its static fields, or a scope with its variables.
+    Scope,
+    Thread,
+    /// What classes are loaded by.
+    Loader,
+    /// Anything else: objects of the program.
+    Object,
+}
+
+/// How one node refers to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Label {
+    /// A field of an object, by the class that declares it.
+    Field { name: String, class: String },
+    /// A static field, or a variable of a scope.
+    Static(String),
+    /// An element of an array.
+    Element(u64),
+    /// A local variable in a frame of a thread.
+    Local { frame: String },
+    /// Something that the program did not name, as a class its loader.
+    Hidden(&'static str),
+}
+
+impl Label {
+    /// The name that the program gave, if it gave one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Field { name, .. } | Self::Static(name) => Some(name),
+            Self::Element(_) | Self::Local { .. } | Self::Hidden(_) => None,
+        }
+    }
+}
+
+/// A heap that can be asked.
+pub trait Shape {
+    fn graph(&self) -> &Graph;
+
+    fn dominators(&self) -> &Dominators;
+
+    /// Types have numbers below this.
+    fn types(&self) -> usize;
+
+    fn type_name(&self, number: u32) -> &str;
+
+    fn role(&self, number: u32) -> Role;
+
+    /// What a node is called: a class by its own name, everything else by its type's.
+    fn node_name(&self, node: u32) -> Cow<'_, str>;
+
+    /// How nodes refer to each other, in the order of the question; None where they do not.
+    ///
+    /// # Errors
+    /// When the dump has to be read again and cannot be.
+    fn labels(&self, references: &[(u32, u32)]) -> io::Result<Vec<Option<Label>>>;
+
+    /// Why a node is alive whoever refers to it, in words; None if it is not so.
+    fn root(&self, node: u32) -> Option<&'static str>;
+
+    /// Whether a reference does not keep its target alive.
+    fn is_weak(&self, from: u32, to: u32) -> bool;
+}
