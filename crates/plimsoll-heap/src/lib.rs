@@ -5,23 +5,35 @@
 //! the results are used by `plimsoll-diagnose` and the command line.
 
 mod class_name;
+mod difference;
 mod dominant;
 mod dominators;
+mod faults;
 mod graph;
 mod growth;
 mod histogram;
 mod holders;
 mod hprof;
+mod paths;
+mod report;
 mod shape;
+mod signatures;
 mod source;
+mod suspects;
 
 pub use class_name::{Origin, origin, readable};
+pub use difference::{Grown, Growth, HeapDifference, heap_difference};
 pub use dominant::{Dominant, NoDominant, Tie, dominant};
 pub use dominators::{Above, Dominators};
+pub use faults::Fault;
 pub use graph::{Arena, Edges, Graph, NODES_MAX, Sizes, TooLarge};
 pub use growth::{GrowthRow, HistogramGrowth, difference};
 pub use histogram::{ClassHistogram, ClassRow, HistogramError, HistogramTotal};
 pub use holders::{Elements, Holder, holders};
 pub use hprof::{Damage, End, Hprof, HprofError, HprofShape, RootKind, Strength, Tally};
+pub use paths::{Path, Step, paths};
+pub use report::{ACCUSED_MAX, Accused, Branch, HeapReport, short, thousands, told, tree, words};
 pub use shape::{Label, Role, Shape};
+pub use signatures::Signatures;
 pub use source::{Hands, OneHand, Progress, Silent, Source};
+pub use suspects::{BYTES_MIN, Held, LOADERS_MIN, SHARE_MIN, Suspect, suspects};

@@ -61,6 +61,13 @@ pub trait Shape {
 
     fn role(&self, number: u32) -> Role;
 
+    /// Whether the program's authors wrote the type of a node, or the class that it is, as far as
+    /// its name tells: not the language's library, nor a widespread one.
+    fn is_own(&self, node: u32) -> bool;
+
+    /// Whether a type is that of functions, which hold what they captured.
+    fn is_function(&self, type_name: &str) -> bool;
+
     /// What a node is called: a class by its own name, everything else by its type's.
     fn node_name(&self, node: u32) -> Cow<'_, str>;
 
@@ -73,6 +80,23 @@ pub trait Shape {
     /// Why a node is alive whoever refers to it, in words; None if it is not so.
     fn root(&self, node: u32) -> Option<&'static str>;
 
+    /// The name of the static field or variable by which a scope refers to a node, where it is known
+    /// without reading the dump again.
+    fn static_name(&self, scope: u32, node: u32) -> Option<Cow<'_, str>>;
+
+    /// Whether a thread holds a node by a running method: work that is going on.
+    fn is_in_flight(&self, thread: u32, node: u32) -> bool;
+
+    /// What a node refers to without keeping it alive, if it does.
+    fn weak_target(&self, from: u32) -> Option<u32>;
+
     /// Whether a reference does not keep its target alive.
-    fn is_weak(&self, from: u32, to: u32) -> bool;
+    fn is_weak(&self, from: u32, to: u32) -> bool {
+        self.weak_target(from) == Some(to)
+    }
+
+    /// The role of a node's type.
+    fn role_of(&self, node: u32) -> Role {
+        self.graph().types.get(node as usize).map_or(Role::Object, |kind| self.role(*kind))
+    }
 }

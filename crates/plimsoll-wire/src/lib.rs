@@ -26,6 +26,7 @@ pub mod digest;
 pub mod event;
 pub mod explain;
 pub mod fleet;
+pub mod heap;
 pub mod incident;
 pub mod journal;
 pub mod local;

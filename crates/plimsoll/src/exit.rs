@@ -47,6 +47,20 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the error, or one that caused it, is of a kind.
+    pub(crate) fn is<E: Error + 'static>(&self, wanted: impl Fn(&E) -> bool) -> bool {
+        let mut next: Option<&(dyn Error + 'static)> = Some(self.error.as_ref());
+        while let Some(error) = next {
+            if error.downcast_ref().is_some_and(&wanted) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&with_sources(self.error.as_ref()))

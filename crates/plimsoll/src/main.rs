@@ -11,6 +11,7 @@ mod cores;
 mod daemon;
 mod demo;
 mod exit;
+mod heap;
 mod incident;
 mod output;
 mod scan;
@@ -60,6 +61,8 @@ enum Command {
     Scan(scan::Args),
     Backtest(backtest::Args),
     #[command(subcommand)]
+    Heap(heap::HeapCommand),
+    #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     Incident(incident::IncidentCommand),
@@ -93,6 +96,7 @@ fn run(command: Command, format: Format) -> Result<Exit, Failure> {
         Command::Agent(args) => agent::run(args, format),
         Command::Scan(args) => scan::run(&args, format),
         Command::Backtest(args) => backtest::run(&args, format),
+        Command::Heap(args) => heap::run(args, format),
         Command::Audit(args) => audit::run(args, format),
         Command::Incident(args) => incident::run(args, format),
     }

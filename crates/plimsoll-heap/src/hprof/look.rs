@@ -8,6 +8,7 @@ use super::classes::{ById, Class};
 use super::record::{ClassDump, Kind, Root, Visitor};
 use super::window::id;
 use super::{Hprof, HprofError, RootKind, index, roles};
+use crate::class_name::{Origin, origin};
 use crate::dominators::Dominators;
 use crate::graph::Graph;
 use crate::shape::{Label, Role, Shape};
@@ -211,6 +212,15 @@ impl Shape for HprofShape<'_> {
         roles::role(self.hprof.classes.line(number).map(|class| class.name.as_str()))
     }
 
+    fn is_own(&self, node: u32) -> bool {
+        let name = self.node_name(node);
+        origin(name.strip_prefix("class ").unwrap_or(&name)) == Origin::Application
+    }
+
+    fn is_function(&self, type_name: &str) -> bool {
+        type_name.contains("$$Lambda")
+    }
+
     fn node_name(&self, node: u32) -> Cow<'_, str> {
         let class = self.hprof.addresses.address(node);
         match class.and_then(|address| self.hprof.class_at(address)) {
@@ -250,8 +260,22 @@ impl Shape for HprofShape<'_> {
         Some(words(kinds[at].1))
     }
 
-    fn is_weak(&self, from: u32, to: u32) -> bool {
-        self.hprof.weak.binary_search(&(from, to)).is_ok()
+    fn static_name(&self, scope: u32, node: u32) -> Option<Cow<'_, str>> {
+        let class = self.hprof.class_at(self.hprof.addresses.address(scope)?)?;
+        let to = self.hprof.addresses.address(node)?;
+        let (name, _) = class.dump.statics.iter().find(|(_, target)| *target == to)?;
+        self.hprof.top.names.get(*name)
+    }
+
+    fn is_in_flight(&self, thread: u32, node: u32) -> bool {
+        let thread = self.hprof.threads.iter().find(|one| one.node == thread);
+        thread.is_some_and(|thread| thread.locals.iter().any(|(_, local)| *local == node))
+    }
+
+    fn weak_target(&self, from: u32) -> Option<u32> {
+        let weak = &self.hprof.weak;
+        let at = weak.binary_search_by_key(&from, |(from, _)| *from).ok()?;
+        Some(weak[at].1)
     }
 }
 

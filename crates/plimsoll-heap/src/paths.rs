@@ -1,0 +1,78 @@
+//! What keeps an object alive: the shortest ways to it from the roots of a heap, over references
+//! that hold.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+
+use crate::shape::{Label, Shape};
+
+/// Nodes that are looked at on the way back to a root, at most. Ways of a real program are short, but
+/// a shared object may have millions of referrers.
+const NODES_MAX: usize = 5_000_000;
+
+/// A way from a root to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// From the root to the object.
+    pub steps: Vec<Step>,
+    /// Why the root is alive.
+    pub root: &'static str,
+}
+
+/// A node of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub node: u32,
+    /// How the node before refers to it; None of the first, and where the name is not known.
+    pub label: Option<Label>,
+}
+
+/// The shortest ways to a node, from as many roots; the shortest first. None when it is alive by
+/// references alone that do not hold, or not at all.
+///
+/// # Errors
+/// When names cannot be read from the dump.
+pub fn paths(shape: &dyn Shape, node: u32, count: usize) -> io::Result<Vec<Path>> {
+    let ways = ways(shape, node, count);
+    let asked: Vec<(u32, u32)> =
+        ways.iter().flat_map(|(way, _)| way.windows(2).map(|pair| (pair[0], pair[1]))).collect();
+    let mut labels = shape.labels(&asked)?.into_iter();
+    let path = |(way, root): (Vec<u32>, &'static str)| {
+        let steps = way.into_iter().enumerate().map(|(at, node)| Step {
+            node,
+            label: if at == 0 { None } else { labels.next().flatten() },
+        });
+        Path { steps: steps.collect(), root }
+    };
+    Ok(ways.into_iter().map(path).collect())
+}
+
+/// The nodes of ways, without names: for several objects, whose names are read together.
+pub(crate) fn ways(shape: &dyn Shape, node: u32, count: usize) -> Vec<(Vec<u32>, &'static str)> {
+    // By node: the next one towards the object.
+    let mut towards: HashMap<u32, u32> = HashMap::from([(node, node)]);
+    let mut open = VecDeque::from([node]);
+    let mut found = Vec::new();
+    while let Some(at) = open.pop_front() {
+        if let Some(root) = shape.root(at) {
+            found.push((way(&towards, at), root));
+            if found.len() >= count {
+                break;
+            }
+            continue;
+        }
+        for from in shape.dominators().referrers(at) {
+            if towards.len() < NODES_MAX && !towards.contains_key(&from) && !shape.is_weak(from, at)
+            {
+                towards.insert(from, at);
+                open.push_back(from);
+            }
+        }
+    }
+    found
+}
+
+fn way(towards: &HashMap<u32, u32>, root: u32) -> Vec<u32> {
+    let next = |at: &u32| towards.get(at).copied().filter(|next| next != at);
+    std::iter::successors(Some(root), next).collect()
+}

@@ -1,0 +1,28 @@
+//! `plimsoll heap ..`: what a process holds in memory. Each command lives in the file of its name.
+
+mod diff;
+mod dump;
+mod page;
+mod path;
+mod report;
+mod shapes;
+mod whole;
+
+use crate::exit::{Exit, Failure};
+use crate::output::Format;
+
+/// What a process holds in memory, who holds it, and what grew.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum HeapCommand {
+    Report(report::Args),
+    Diff(diff::Args),
+    Path(path::Args),
+}
+
+pub(crate) fn run(command: HeapCommand, format: Format) -> Result<Exit, Failure> {
+    match command {
+        HeapCommand::Report(args) => report::run(&args, format),
+        HeapCommand::Diff(args) => diff::run(&args, format),
+        HeapCommand::Path(args) => path::run(&args, format),
+    }
+}
