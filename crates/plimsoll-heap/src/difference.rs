@@ -118,6 +118,16 @@ impl Comparison<'_> {
         place
     }
 
+    /// Whether there is more of something that owns this.
+    fn hangs_below_growth(&self, key: Key) -> bool {
+        let above = |key: &Key| self.any(*key).map(|found| found.above);
+        let mut all = std::iter::successors(above(&key), above);
+        all.any(|above| {
+            self.count(above) > 0
+                && self.any(above).is_some_and(|above| above.role != Role::Plumbing)
+        })
+    }
+
     fn add(&mut self, key: Key) {
         let bytes = |look: &Signatures| look.get(key).map_or(0, |found| found.bytes.cast_signed());
         let of_looks: Vec<i64> = self.looks.iter().map(bytes).collect();
@@ -128,10 +138,7 @@ impl Comparison<'_> {
             return;
         }
         let (name, is_own) = (found.name.clone(), found.is_own);
-        let is_element = found.role != Role::Plumbing
-            && self
-                .any(found.above)
-                .is_none_or(|above| above.role == Role::Plumbing || self.count(found.above) <= 0);
+        let is_element = found.role != Role::Plumbing && !self.hangs_below_growth(key);
         let is_in_flight = found.is_in_flight;
         let place = self.place(key);
         let row = self.rows.entry(place).or_default();

@@ -66,13 +66,16 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
 
 fn text(difference: &HeapDifference, work: Option<f64>) -> Vec<String> {
     let mut lines = vec![format!("The heap grew by {}", signed(difference.bytes)), String::new()];
-    let rows: Vec<_> = difference
-        .rows
-        .iter()
-        .take(ROWS)
-        .map(|growth| row(growth, difference.bytes, work))
-        .collect();
+    let (in_flight, blamed): (Vec<&Growth>, Vec<&Growth>) =
+        difference.rows.iter().partition(|growth| growth.is_in_flight);
+    let rows = blamed.iter().take(ROWS);
+    let rows: Vec<_> = rows.map(|growth| row(growth, difference.bytes, work)).collect();
     lines.extend(table(["growth", "share", "where", "what", "remark"], &rows));
+    let held: i64 = in_flight.iter().map(|growth| growth.bytes).sum();
+    if held > 0 {
+        let told = signed(held);
+        lines.push(format!("Not blamed: {told} more that running methods hold (work in flight)"));
+    }
     lines
 }
 
@@ -91,17 +94,12 @@ fn row(growth: &Growth, total: i64, work: Option<f64>) -> [String; 5] {
         (_, None) => "roots".into(),
     };
     let more = growth.elements.iter().take(2).map(|grown| {
-        let per = work.map_or(String::new(), |work| {
-            format!(" ({:.2} for each of the work)", grown.count as f64 / work)
-        });
+        let per =
+            work.map_or(String::new(), |work| format!(" ({:.2} each)", grown.count as f64 / work));
         format!("+{} {}{per}", thousands(grown.count.unsigned_abs()), short(&grown.kind))
     });
     let what = more.collect::<Vec<_>>().join(", ");
-    let remark = match (growth.is_in_flight, growth.is_steady) {
-        (true, _) => "work in flight",
-        (false, true) => "",
-        (false, false) => "not in every step",
-    };
+    let remark = if growth.is_steady { "" } else { "not in every step" };
     [signed(growth.bytes), share, place, what, remark.into()]
 }
 

@@ -1,0 +1,119 @@
+//! `plimsoll heap`, as its users have it: the real binary over dumps that real programs wrote.
+//!
+//! Programs stand in `heaps/`; each is started by `java` or `node`, writes its dumps and ends by
+//! itself. What shapes of heaps mean is tested in `plimsoll-heap`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn plimsoll(args: &[&str], paths: &[&Path]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(["heap"]).args(args).args(paths).output().unwrap()
+}
+
+fn json(args: &[&str], paths: &[&Path], exit: i32) -> Value {
+    let output = plimsoll(&[args, &["--format", "json"]].concat(), paths);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(exit), "{told}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../heaps").join(name)
+}
+
+/// Runs a Java program to its end; false where there is no Java.
+fn java(name: &str, args: &[&str], dumps: &[&Path]) -> bool {
+    if Command::new("java").arg("-version").output().is_err() {
+        eprintln!("skipped: no java on this machine");
+        return false;
+    }
+    let mut command = Command::new("java");
+    command.arg("-Xmx1g").arg(program(name)).args(args).args(dumps);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+#[test]
+fn a_report_names_the_collections_that_hold_a_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = folder.path().join("shop.hprof");
+    if !java("java/Shop.java", &["30"], &[&dump]) {
+        return;
+    }
+    let page = folder.path().join("shop.html");
+    let report = json(&["report", "--html", page.to_str().unwrap()], &[&dump], 1);
+    let suspect = &report["suspects"][0];
+    assert_eq!(suspect["owner"], "Shop");
+    assert_eq!(suspect["field"], "CUSTOMERS");
+    assert_eq!(suspect["fault"], "static_collection");
+    let held: Vec<&str> = report["holders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["field"].as_str())
+        .collect();
+    assert!(held.contains(&"SESSIONS"), "{held:?}");
+    // Every third of 6 000 customers has a session, and hangs there as well as in the map.
+    assert_eq!(suspect["elements"][0]["type"], "Shop$Customer");
+    assert_eq!(suspect["elements"][0]["count"], 4000);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("CUSTOMERS") && !page.contains("http://"), "no network");
+    let histogram = json(&["report", "--histogram"], &[&dump], 0);
+    assert_eq!(histogram["objects"], report["objects"]);
+    let lean = plimsoll(&["report", "--memory", "1M"], &[&dump]);
+    assert_eq!(lean.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&lean.stderr).contains("this is the histogram"));
+    let path = json(&["path", "--count", "1"], &[&dump, Path::new("Shop$Session")], 1);
+    let steps = path[0]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step.as_str().unwrap().starts_with("static SESSIONS")));
+}
+
+#[test]
+fn ten_requests_that_leak_among_work_in_flight_are_the_first_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] = ["before.hprof", "after.hprof"].map(|name| folder.path().join(name));
+    if !java("java/Growing.java", &["500000", "10"], &[&before, &after]) {
+        return;
+    }
+    let found = json(&["diff", "--work", "10"], &[&before, &after], 1);
+    let first = &found["growth"][0];
+    assert_eq!(first["field"], "SESSIONS");
+    assert_eq!(first["static"], true);
+    assert_eq!(first["in_flight"], false);
+    assert_eq!(first["elements"][0]["type"], "Growing$Session");
+    assert_eq!(first["elements"][0]["count"], 10);
+    assert_eq!(first["elements"][0]["per_work"], 1.0);
+    let in_flight =
+        found["growth"].as_array().unwrap().iter().filter(|one| one["in_flight"] == true);
+    let held: i64 = in_flight.map(|one| one["bytes"].as_i64().unwrap()).sum();
+    assert!(held > first["bytes"].as_i64().unwrap() * 100, "{held} bytes are in work");
+    let same = plimsoll(&["diff"], &[&before, &before]);
+    assert_eq!(same.status.code(), Some(0), "{}", String::from_utf8_lossy(&same.stdout));
+}
+
+#[test]
+fn what_is_no_dump_is_refused_and_a_cut_one_is_read_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.hprof");
+    std::fs::write(&text, "no dump at all").unwrap();
+    let refused = plimsoll(&["report"], &[&text]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a heap dump"));
+    let missing = plimsoll(&["report"], &[Path::new("no-such-file.hprof")]);
+    assert_eq!(missing.status.code(), Some(2));
+    let dump = folder.path().join("shop.hprof");
+    if !java("java/Shop.java", &["3"], &[&dump]) {
+        return;
+    }
+    let whole = std::fs::read(&dump).unwrap();
+    let cut = folder.path().join("cut.hprof");
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let report = json(&["report", "--histogram"], &[&cut], 0);
+    let end = report["cut_at"].as_u64().unwrap();
+    assert!(end <= whole.len() as u64 / 2 && end > whole.len() as u64 / 3, "{end}");
+}
