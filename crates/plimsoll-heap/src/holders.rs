@@ -32,6 +32,8 @@ pub struct Holder {
     pub elements: Vec<Elements>,
     /// What it retains, in bytes.
     pub retained: u64,
+    /// Class loaders inside of it.
+    pub loaders: u64,
     /// The part of it that no other holder inside of it accounts for.
     pub weight: u64,
 }
@@ -61,6 +63,8 @@ struct Search<'a> {
     places: Vec<u32>,
     /// By number of a holder, and by type.
     found: HashMap<u32, HashMap<u32, Elements>>,
+    /// By number of a holder: class loaders inside of it.
+    loaders: HashMap<u32, u64>,
     /// Large objects that no holder holds.
     single: Vec<(u32, u64)>,
 }
@@ -79,6 +83,7 @@ pub fn holders(shape: &dyn Shape) -> io::Result<Vec<Holder>> {
         least: BYTES_MIN.max((alive as f64 * SHARE_MIN) as u64),
         places: vec![0; dominators.count_met()],
         found: HashMap::new(),
+        loaders: HashMap::new(),
         single: Vec::new(),
     };
     search.walk();
@@ -118,6 +123,9 @@ impl Search<'_> {
                 0 => above,
                 part => part | PART,
             };
+            if self.role(kind) == Role::Loader && above != 0 {
+                *self.loaders.entry(above).or_default() += 1;
+            }
         }
         let sizes = &self.shape.graph().sizes;
         for (node, above) in dominators.sinks() {
@@ -182,21 +190,23 @@ impl Search<'_> {
             elements.truncate(KINDS_MAX);
             let inner = inner.get(&met.number).copied().unwrap_or(0);
             let weight = met.retained.saturating_sub(inner);
-            holders.push(self.holder(met.node, elements, met.retained, weight));
+            let loaders = self.loaders.get(&met.number).copied().unwrap_or(0);
+            let holder = self.holder(met.node, elements, met.retained);
+            holders.push(Holder { loaders, weight, ..holder });
         }
         for (node, size) in std::mem::take(&mut self.single) {
             let kind = self.kind(node);
             let own = Elements { kind, count: 1, retained: size, example: node };
-            holders.push(self.holder(node, vec![own], size, size));
+            holders.push(self.holder(node, vec![own], size));
         }
         holders
     }
 
-    fn holder(&self, node: u32, elements: Vec<Elements>, retained: u64, weight: u64) -> Holder {
+    fn holder(&self, node: u32, elements: Vec<Elements>, retained: u64) -> Holder {
         let owner = match self.shape.dominators().above(node) {
             Above::Node(owner) => Some(owner),
             Above::Roots | Above::Nothing => None,
         };
-        Holder { node, owner, label: None, elements, retained, weight }
+        Holder { node, owner, label: None, elements, retained, loaders: 0, weight: retained }
     }
 }

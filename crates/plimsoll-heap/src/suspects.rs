@@ -20,6 +20,8 @@ pub const BYTES_MIN: u64 = 4 << 20;
 /// Class loaders of one type that are alive at once, from which they are suspected, whatever they
 /// hold: programs that load code anew have a handful.
 pub const LOADERS_MIN: u64 = 8;
+/// Objects above one another that are looked at between a thread's variable and what it holds.
+const ANCESTORS_MAX: usize = 64;
 /// Holders whose owners are looked for: those below hold next to nothing.
 const OWNERS_MAX: usize = 400;
 
@@ -37,6 +39,8 @@ pub struct Suspect {
     pub elements: Vec<Held>,
     /// How many such collections there are, each of another owner of the same type.
     pub holders: u64,
+    /// Class loaders that are kept alive by them.
+    pub loaders: u64,
     /// What they retain, without what other suspects inside of them do; in bytes.
     pub retained: u64,
     /// The same as a part of all that is alive.
@@ -56,8 +60,7 @@ pub struct Held {
 impl Suspect {
     /// Whether it is large enough to be accused.
     pub fn is_large(&self) -> bool {
-        let loaders = self.fault == Fault::ClassLoader
-            && self.elements.first().is_some_and(|held| held.count >= LOADERS_MIN);
+        let loaders = self.fault == Fault::ClassLoader && self.loaders >= LOADERS_MIN;
         loaders || self.retained >= BYTES_MIN && self.share >= SHARE_MIN
     }
 
@@ -82,6 +85,13 @@ struct Owner {
     is_thread_local: bool,
 }
 
+impl Owner {
+    /// Lists of classes that a loader keeps are the program itself.
+    fn is_of_loader(&self) -> bool {
+        self.name.as_deref() == Some("java.lang.ClassLoader")
+    }
+}
+
 /// All that hold much by owner and field, the heaviest first; [`Suspect::is_large`] tells which of
 /// them are accused.
 ///
@@ -89,11 +99,10 @@ struct Owner {
 /// When names cannot be read from the dump.
 pub fn suspects(shape: &dyn Shape) -> io::Result<Vec<Suspect>> {
     let mut holders = holders(shape)?;
-    holders.retain(|holder| !is_of_loader(shape, holder));
     holders.truncate(OWNERS_MAX);
     let owners = owners(shape, &holders)?;
     let mut groups: BTreeMap<Owner, Vec<&Holder>> = BTreeMap::new();
-    for (holder, owner) in holders.iter().zip(owners) {
+    for (holder, owner) in holders.iter().zip(owners).filter(|(_, owner)| !owner.is_of_loader()) {
         groups.entry(owner).or_default().push(holder);
     }
     let alive = shape.dominators().retained_by_all().max(1);
@@ -103,12 +112,6 @@ pub fn suspects(shape: &dyn Shape) -> io::Result<Vec<Suspect>> {
         (other.retained, &one.owner, &one.field).cmp(&(one.retained, &other.owner, &other.field))
     });
     Ok(suspects)
-}
-
-/// Lists of classes that a loader keeps are the program itself.
-fn is_of_loader(shape: &dyn Shape, holder: &Holder) -> bool {
-    holder.owner.is_some_and(|owner| shape.role_of(owner) == Role::Loader)
-        && holder.elements.first().is_some_and(|held| shape.role(held.kind) == Role::Scope)
 }
 
 fn suspect(shape: &dyn Shape, owner: Owner, holders: &[&Holder], alive: u64) -> Suspect {
@@ -131,6 +134,7 @@ fn suspect(shape: &dyn Shape, owner: Owner, holders: &[&Holder], alive: u64) -> 
         collection: shape.node_name(holders[0].node).into_owned(),
         elements,
         holders: holders.len() as u64,
+        loaders: holders.iter().map(|holder| holder.loaders).sum(),
         retained,
         share: retained as f64 / alive as f64,
         example: holders[0].node,
@@ -146,7 +150,7 @@ fn fault(shape: &dyn Shape, owner: &Owner, holder: &Holder) -> Fault {
     let is_single = first.is_some_and(|held| held.example == holder.node);
     if owner.is_thread_local {
         Fault::ThreadLocal
-    } else if role == Role::Loader {
+    } else if role == Role::Loader || holder.loaders >= LOADERS_MIN {
         Fault::ClassLoader
     } else if is_single {
         Fault::LargeObject
@@ -266,15 +270,13 @@ fn named(shape: &dyn Shape, owner: u32, label: &Label) -> Owner {
 /// The variable that most of a thread's own map belongs to.
 fn thread_local(shape: &dyn Shape, holder: &Holder) -> Option<u32> {
     const MAP: &str = "java.lang.ThreadLocal$ThreadLocalMap";
-    if !shape.node_name(holder.node).starts_with(MAP) {
-        return None;
-    }
-    let mut at = holder.elements.first()?.example;
-    while let Above::Node(above) = shape.dominators().above(at) {
-        if shape.node_name(above).starts_with(MAP) {
-            return shape.weak_target(above);
-        }
-        at = above;
-    }
-    None
+    let is_map = |node: u32| shape.node_name(node).starts_with(MAP);
+    let above = |node: &u32| match shape.dominators().above(*node) {
+        Above::Node(above) => Some(above),
+        Above::Roots | Above::Nothing => None,
+    };
+    // What a request left behind may itself be a collection, some objects below the variable.
+    let first = if is_map(holder.node) { holder.elements.first()?.example } else { holder.node };
+    let mut ancestors = std::iter::successors(Some(first), above).take(ANCESTORS_MAX);
+    ancestors.find(|node| is_map(*node)).and_then(|entry| shape.weak_target(entry))
 }
