@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use plimsoll_model::{
@@ -152,14 +152,16 @@ pub(crate) fn prometheus() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn parquet() -> Vec<Vec<u8>> {
+    let zstd = Compression::ZSTD(parquet::basic::ZstdLevel::default());
     vec![
-        parquet_file(Compression::UNCOMPRESSED, true),
-        parquet_file(Compression::SNAPPY, false),
-        parquet_file(Compression::ZSTD(parquet::basic::ZstdLevel::default()), true),
+        parquet_file(Compression::UNCOMPRESSED, true, WriterVersion::PARQUET_1_0),
+        parquet_file(Compression::UNCOMPRESSED, true, WriterVersion::PARQUET_2_0),
+        parquet_file(Compression::SNAPPY, false, WriterVersion::PARQUET_1_0),
+        parquet_file(zstd, true, WriterVersion::PARQUET_1_0),
     ]
 }
 
-fn parquet_file(compression: Compression, dictionary: bool) -> Vec<u8> {
+fn parquet_file(compression: Compression, dictionary: bool, version: WriterVersion) -> Vec<u8> {
     const ROWS: i64 = 20;
     let schema = "message m { REQUIRED INT64 ts (TIMESTAMP(MILLIS, true)); \
                   OPTIONAL BYTE_ARRAY service (UTF8); OPTIONAL BYTE_ARRAY version (UTF8); \
@@ -169,6 +171,8 @@ fn parquet_file(compression: Compression, dictionary: bool) -> Vec<u8> {
     let properties = WriterProperties::builder()
         .set_compression(compression)
         .set_dictionary_enabled(dictionary)
+        .set_writer_version(version)
+        .set_encoding(Encoding::PLAIN)
         .build();
     let mut bytes = Vec::new();
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties))

@@ -19,6 +19,10 @@ const SHARE_MIN: f64 = 0.001;
 /// And at least this, in bytes.
 const BYTES_MIN: u64 = 64 << 10;
 
+/// Objects of one type in one place that are looked at as a crowd, at least: fewer are parts of
+/// something else.
+const CROWD_MIN: u64 = 50;
+
 /// Something that holds memory for its owner.
 #[derive(Clone, Debug)]
 pub struct Holder {
@@ -34,6 +38,8 @@ pub struct Holder {
     pub retained: u64,
     /// Class loaders inside of it.
     pub loaders: u64,
+    /// Whether it is objects that several collections hold, of which `node` is one.
+    pub is_crowd: bool,
     /// The part of it that no other holder inside of it accounts for.
     pub weight: u64,
 }
@@ -65,6 +71,8 @@ struct Search<'a> {
     found: HashMap<u32, HashMap<u32, Elements>>,
     /// By number of a holder: class loaders inside of it.
     loaders: HashMap<u32, u64>,
+    /// Small objects that several collections hold: by the number of what dominates them, and type.
+    crowds: HashMap<(u32, u32), Elements>,
     /// Large objects that no holder holds.
     single: Vec<(u32, u64)>,
 }
@@ -84,6 +92,7 @@ pub fn holders(shape: &dyn Shape) -> io::Result<Vec<Holder>> {
         places: vec![0; dominators.count_met()],
         found: HashMap::new(),
         loaders: HashMap::new(),
+        crowds: HashMap::new(),
         single: Vec::new(),
     };
     search.walk();
@@ -132,7 +141,7 @@ impl Search<'_> {
             let (kind, size) = (self.kind(node), sizes.of(node));
             match self.part_of(above) {
                 0 if size >= self.least => self.single.push((node, size)),
-                0 => {}
+                0 => self.crowd(above, kind, node, size),
                 part_of if self.role(kind) != Role::Plumbing => {
                     self.add(part_of, kind, node, size);
                 }
@@ -156,8 +165,22 @@ impl Search<'_> {
         };
         if holder != 0 {
             self.add(holder, kind, met.node, met.retained);
+        } else if met.retained < self.least {
+            self.crowd(met.above, kind, met.node, met.retained);
         }
         if is_same { holder } else { 0 }
+    }
+
+    /// Adds an object to those of its type that hang in the same place without a collection of their
+    /// own: two maps that hold the same objects dominate none of them.
+    fn crowd(&mut self, above: u32, kind: u32, example: u32, retained: u64) {
+        let is_much = above == 0 || self.shape.dominators().retained_by_number(above) >= self.least;
+        if is_much && matches!(self.role(kind), Role::Object | Role::Value) {
+            let none = Elements { kind, count: 0, retained: 0, example };
+            let crowd = self.crowds.entry((above, kind)).or_insert(none);
+            crowd.count += 1;
+            crowd.retained += retained;
+        }
     }
 
     fn add(&mut self, holder: u32, kind: u32, example: u32, retained: u64) {
@@ -194,6 +217,12 @@ impl Search<'_> {
             let holder = self.holder(met.node, elements, met.retained);
             holders.push(Holder { loaders, weight, ..holder });
         }
+        for crowd in std::mem::take(&mut self.crowds).into_values() {
+            if crowd.retained >= self.least && crowd.count >= CROWD_MIN {
+                let holder = self.holder(crowd.example, vec![crowd], crowd.retained);
+                holders.push(Holder { owner: None, is_crowd: true, ..holder });
+            }
+        }
         for (node, size) in std::mem::take(&mut self.single) {
             let kind = self.kind(node);
             let own = Elements { kind, count: 1, retained: size, example: node };
@@ -207,6 +236,15 @@ impl Search<'_> {
             Above::Node(owner) => Some(owner),
             Above::Roots | Above::Nothing => None,
         };
-        Holder { node, owner, label: None, elements, retained, loaders: 0, weight: retained }
+        Holder {
+            node,
+            owner,
+            label: None,
+            elements,
+            retained,
+            loaders: 0,
+            weight: retained,
+            is_crowd: false,
+        }
     }
 }

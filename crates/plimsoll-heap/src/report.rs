@@ -109,6 +109,12 @@ pub fn told(shape: &dyn Shape, path: &Path) -> Vec<String> {
 pub fn words(suspect: &Suspect) -> String {
     let collection = short(&suspect.collection);
     let percent = (suspect.share * 100.0).round();
+    if let Some(held) = suspect.elements.first().filter(|held| held.kind == suspect.collection)
+        && held.count > 1
+    {
+        let count = thousands(held.count);
+        return format!("{} holds {count} {collection}, {percent} % of the heap", suspect.place());
+    }
     let many = if suspect.holders > 1 {
         format!("{} times a {collection}", thousands(suspect.holders))
     } else {

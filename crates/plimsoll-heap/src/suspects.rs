@@ -25,6 +25,9 @@ const ANCESTORS_MAX: usize = 64;
 /// Holders whose owners are looked for: those below hold next to nothing.
 const OWNERS_MAX: usize = 400;
 
+/// What stands for an object that has a finalizer: in a list of those alive, then in a queue.
+const FINALIZER: &str = "java.lang.ref.Finalizer";
+
 /// Who holds much, with all holders of the same owner and field together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suspect {
@@ -147,21 +150,21 @@ fn fault(shape: &dyn Shape, owner: &Owner, holder: &Holder) -> Fault {
     let role = first.map_or(Role::Object, |held| shape.role(held.kind));
     let names = || [owner.name.as_deref(), owner.field.as_deref()].into_iter().flatten();
     let collection = shape.node_name(holder.node);
-    let is_single = first.is_some_and(|held| held.example == holder.node);
+    let is_single = first.is_some_and(|held| held.example == holder.node && held.count == 1);
     if owner.is_thread_local {
         Fault::ThreadLocal
     } else if role == Role::Loader || holder.loaders >= LOADERS_MIN {
         Fault::ClassLoader
     } else if is_single {
         Fault::LargeObject
-    } else if is_resource(kind) {
+    } else if is_resource(kind) || kind == FINALIZER {
         Fault::Unclosed
     } else if owner.field.iter().any(|field| tells_of_listeners(field)) || tells_of_listeners(kind)
     {
         Fault::Listener
     } else if names().any(tells_of_caches) || tells_of_caches(&collection) {
         Fault::Cache
-    } else if shape.role_of(holder.node) == Role::Object {
+    } else if !holder.is_crowd && shape.role_of(holder.node) == Role::Object {
         Fault::Chain
     } else if shape.is_function(kind) {
         Fault::Closure
@@ -191,12 +194,17 @@ enum Sought {
     Known(u32, Label),
     /// The variable of a thread, and those who refer to it.
     ThreadLocal { variable: u32, from: Vec<u32> },
+    /// Objects that wait for their finalizer, all over.
+    Finalizers,
     /// On the shortest way from a root.
     Way(Vec<u32>),
 }
 
 impl Sought {
     fn of(shape: &dyn Shape, holder: &Holder) -> Self {
+        if holder.elements.first().is_some_and(|held| shape.type_name(held.kind) == FINALIZER) {
+            return Self::Finalizers;
+        }
         if let Some(variable) = thread_local(shape, holder) {
             return Self::ThreadLocal { variable, from: shape.dominators().referrers(variable) };
         }
@@ -213,7 +221,7 @@ impl Sought {
     /// References whose names are needed.
     fn references(&self) -> Box<dyn Iterator<Item = (u32, u32)> + '_> {
         match self {
-            Self::Known(..) => Box::new(std::iter::empty()),
+            Self::Known(..) | Self::Finalizers => Box::new(std::iter::empty()),
             Self::ThreadLocal { variable, from } => {
                 Box::new(from.iter().map(|from| (*from, *variable)))
             }
@@ -224,6 +232,12 @@ impl Sought {
     fn owner(self, shape: &dyn Shape, labels: Vec<Option<Label>>) -> Owner {
         match self {
             Self::Known(owner, label) => named(shape, owner, &label),
+            Self::Finalizers => Owner {
+                name: Some(FINALIZER.into()),
+                field: Some("queue".into()),
+                is_static: true,
+                ..Owner::default()
+            },
             Self::ThreadLocal { from, .. } => {
                 let mut all = from.iter().zip(&labels);
                 let named_by = all.find_map(|(from, label)| {

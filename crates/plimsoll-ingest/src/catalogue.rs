@@ -265,6 +265,7 @@ impl Resolved<'_> {
     /// The canonical value of what the source gave at `at`, in a unit that is `unit` times the
     /// canonical one; none where the source says that there is no such thing, for example no
     /// limit.
+    #[inline]
     pub fn value(&self, given: f64, at: Timestamp, unit: f64) -> Result<Option<f64>, Rejection> {
         let refuse = |reason| Err(Rejection::new(reason, &format!("{}: {given}", self.metric)));
         if given.is_nan() {
@@ -287,7 +288,7 @@ impl Resolved<'_> {
     }
 
     fn is_absent(&self, given: f64) -> bool {
-        let unlimited = self.metric.role() == Role::Limit && given >= UNLIMITED_MIN;
+        let unlimited = given >= UNLIMITED_MIN && self.metric.role() == Role::Limit;
         // Sentinels are exact by nature, so they are compared exactly.
         unlimited || self.absent.iter().any(|absent| absent.total_cmp(&given).is_eq())
     }

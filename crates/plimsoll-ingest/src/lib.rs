@@ -5,6 +5,7 @@
 //! end, is read from an open file. The server and `plimsoll scan` use it.
 
 pub mod admission;
+mod batch;
 pub mod catalogue;
 pub mod csv;
 pub mod events;
@@ -22,5 +23,6 @@ pub mod signatures;
 mod source_name;
 pub mod traffic;
 
+pub use batch::{Batch, Teller, Told};
 pub use moment::{CLOCK_AHEAD_MAX, HISTORY_MAX};
 pub use rejection::{Example, Reason, Rejection, Rejections};

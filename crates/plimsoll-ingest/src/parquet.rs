@@ -1,25 +1,31 @@
 //! Telemetry as Parquet: the columns of the CSV form, in row groups that are read one at a time.
 //!
-//! Streams as `csv` does: a reading goes to the caller as soon as its row is read, and a row that
+//! Streams as `csv` does: samples go to the caller some thousand rows at a time, and a row that
 //! cannot be used is counted and never stops the rest. What is damaged does stop it. Not here:
 //! opening files, deciding which row groups to read again.
 
 mod cells;
+mod dictionary;
 mod pages;
 mod rows;
+mod runs;
 mod schema;
+mod texts;
 
 use std::fs::File;
 
 use parquet::errors::ParquetError as Source;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use plimsoll_model::{Reading, Timestamp};
+use plimsoll_model::Timestamp;
 
 use self::pages::Pages;
 use self::schema::Columns;
+use crate::batch::Batch;
 use crate::catalogue::Catalogue;
-use crate::names::Names;
-use crate::rejection::Rejections;
+use crate::rejection::{Rejection, Rejections};
+
+/// A cell, or why it cannot be used.
+type Taken<T> = Result<T, Rejection>;
 
 /// What a Parquet file begins with.
 pub const MAGIC: [u8; 4] = *b"PAR1";
@@ -51,7 +57,7 @@ pub enum ParquetError {
 pub struct ParquetSummary {
     /// Taken, left out or rejected.
     pub rows: u64,
-    /// Readings given to the sink.
+    /// Samples given to the sink.
     pub readings: u64,
     /// Rows that were understood and left out, as in CSV.
     pub ignored: u64,
@@ -65,7 +71,6 @@ pub struct ParquetFile {
     pages: Pages,
     metadata: ParquetMetaData,
     columns: Columns,
-    names: Names,
 }
 
 impl ParquetFile {
@@ -74,7 +79,7 @@ impl ParquetFile {
         let metadata = pages::unharmed(|| ParquetMetaDataReader::new().parse_and_finish(&file))
             .map_err(ParquetError::Unreadable)?;
         let columns = Columns::find(metadata.file_metadata().schema_descr())?;
-        Ok(Self { pages: Pages::new(file), metadata, columns, names: Names::default() })
+        Ok(Self { pages: Pages::new(file), metadata, columns })
     }
 
     /// Row groups, each of which can be read on its own.
@@ -87,20 +92,21 @@ impl ParquetFile {
         self.rows_before(self.groups())
     }
 
-    /// Reads one row group to its end. With `now`, rows from the future (over 5 minutes ahead) are
+    /// Reads one row group to its end; several may be read at once. With `now`, rows from the future (over 5 minutes ahead) are
     /// rejected.
     pub fn read(
-        &mut self,
+        &self,
         group: usize,
         catalogue: &Catalogue,
         now: Option<Timestamp>,
-        sink: &mut dyn FnMut(Reading),
+        sink: &mut dyn FnMut(&Batch),
     ) -> Result<ParquetSummary, ParquetError> {
         let damaged = |source| ParquetError::Damaged { group, source };
         let before = self.rows_before(group);
-        let mut batches = rows::Batches::open(&self.pages, &self.metadata, group, &self.columns)
-            .map_err(damaged)?;
-        let mut rows = rows::Rows::new(catalogue, now, &mut self.names, before);
+        let Self { pages, metadata, columns } = self;
+        let batches = rows::Batches::open(pages, metadata, group, columns, catalogue);
+        let mut batches = batches.map_err(damaged)?;
+        let mut rows = rows::Rows::new(now, before);
         while batches.fill().map_err(damaged)? {
             rows.take(&mut batches, sink);
         }

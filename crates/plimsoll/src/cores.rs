@@ -13,8 +13,17 @@ pub(crate) fn on_every_core<I: Send, T: Send, E: Send>(
     items: Vec<I>,
     work: impl Fn(I) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
+    on_cores(NonZeroUsize::MAX, items, work)
+}
+
+/// The same on so many cores at most, where every worker needs memory.
+pub(crate) fn on_cores<I: Send, T: Send, E: Send>(
+    cores_max: NonZeroUsize,
+    items: Vec<I>,
+    work: impl Fn(I) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = threads.min(items.len().max(1));
+    let threads = threads.min(cores_max.get()).min(items.len().max(1));
     let waiting = Mutex::new(items.into_iter());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     let worker = || {

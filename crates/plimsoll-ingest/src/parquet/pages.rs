@@ -115,7 +115,8 @@ fn unpacked_size(header: &[u8]) -> Option<i64> {
     field()
 }
 
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+/// A number of seven bits a byte, and what follows it.
+pub(super) fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (index, byte) in bytes.iter().enumerate().take(9) {
         value |= u64::from(byte & 0x7f) << (7 * index);

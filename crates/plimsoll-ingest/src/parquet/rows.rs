@@ -1,17 +1,19 @@
-//! Rows of a Parquet file become readings, or refusals that say why.
+//! Rows of a Parquet file become samples, or refusals that say why.
 //!
-//! Names repeat in almost every row, and a dictionary hands out the same bytes for the same name:
-//! where those are known, the name is not looked at again.
+//! Names are looked at once (`texts`), so a row is a few numbers: its moment, its value, and the
+//! places of its names.
 
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::data_type::{DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError as Source, Result};
-use parquet::file::metadata::ParquetMetaData;
-use plimsoll_model::{InstanceName, Reading, ServiceName, Timestamp, Version};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use plimsoll_model::{InstanceName, ServiceName, Timestamp, Version};
 
-use super::ParquetSummary;
 use super::cells::Cells;
 use super::pages::{self, Pages};
 use super::schema::{Columns, NumberForm, Step, TimeForm};
+use super::texts::Texts;
+use super::{ParquetSummary, Taken};
+use crate::batch::{Batch, Teller, Told, place};
 use crate::catalogue::{Catalogue, Resolved};
 use crate::metric_name;
 use crate::moment;
@@ -22,15 +24,13 @@ use crate::rejection::{Reason, Rejection};
 /// it stay in the cache.
 const BATCH_ROWS: usize = 8192;
 
-/// Places for names whose bytes were seen in this batch; a power of two.
-const SEEN: usize = 256;
-
-type Taken<T> = std::result::Result<T, Rejection>;
+/// Places for tellers that were met in this batch; a power of two.
+const MET: usize = 1024;
 
 enum Times {
     Integer(Cells<Int64Type>, Step),
     Fraction(Cells<DoubleType>),
-    Text(Cells<ByteArrayType>),
+    Text(Texts<Timestamp>),
 }
 
 enum Numbers {
@@ -43,41 +43,38 @@ enum Numbers {
 }
 
 /// One row group, a batch of rows at a time.
-pub(super) struct Batches {
+pub(super) struct Batches<'a> {
+    catalogue: &'a Catalogue,
+    shared: Names,
     times: Times,
-    services: Cells<ByteArrayType>,
-    versions: Cells<ByteArrayType>,
-    instances: Cells<ByteArrayType>,
-    metrics: Cells<ByteArrayType>,
+    services: Texts<ServiceName>,
+    versions: Texts<Option<Version>>,
+    instances: Texts<InstanceName>,
+    metrics: Texts<Option<Resolved<'a>>>,
     numbers: Numbers,
     rows: usize,
     missing: usize,
 }
 
-impl Batches {
+impl<'a> Batches<'a> {
     pub(super) fn open(
         pages: &Pages,
         metadata: &ParquetMetaData,
         group: usize,
         columns: &Columns,
+        catalogue: &'a Catalogue,
     ) -> Result<Self> {
         let group = metadata.row_groups().get(group);
         let group = group.ok_or_else(|| Source::General("there is no such row group".into()))?;
-        let text = |column| Cells::open(pages, group, column);
-        let (time, form) = columns.ts;
         pages::unharmed(|| {
             Ok(Self {
-                times: match form {
-                    TimeForm::Integer(step) => {
-                        Times::Integer(Cells::open(pages, group, time)?, step)
-                    }
-                    TimeForm::Fraction => Times::Fraction(Cells::open(pages, group, time)?),
-                    TimeForm::Text => Times::Text(text(time)?),
-                },
-                services: text(columns.service)?,
-                versions: text(columns.version)?,
-                instances: text(columns.instance)?,
-                metrics: text(columns.metric)?,
+                catalogue,
+                shared: Names::default(),
+                times: Times::open(pages, group, columns.ts)?,
+                services: Texts::open(pages, group, columns.service)?,
+                versions: Texts::open(pages, group, columns.version)?,
+                instances: Texts::open(pages, group, columns.instance)?,
+                metrics: Texts::open(pages, group, columns.metric)?,
                 numbers: Numbers::open(pages, group, columns.value)?,
                 rows: 0,
                 missing: usize::try_from(group.num_rows())?,
@@ -88,13 +85,16 @@ impl Batches {
     /// Decodes the next rows; false at the end.
     pub(super) fn fill(&mut self) -> Result<bool> {
         let wanted = BATCH_ROWS.min(self.missing);
+        let Self { catalogue, shared, .. } = self;
         let rows = pages::unharmed(|| {
             Ok([
                 self.times.fill(wanted)?,
-                self.services.fill(wanted)?,
-                self.versions.fill(wanted)?,
-                self.instances.fill(wanted)?,
-                self.metrics.fill(wanted)?,
+                self.services.fill(wanted, &mut |text| shared.service(text.unwrap_or("")))?,
+                self.versions.fill(wanted, &mut |text| shared.version(text.unwrap_or("")))?,
+                self.instances.fill(wanted, &mut |text| shared.instance(text.unwrap_or("")))?,
+                self.metrics.fill(wanted, &mut |text| {
+                    metric_name::resolve(catalogue, text.unwrap_or(""))
+                })?,
                 self.numbers.fill(wanted)?,
             ])
         })?;
@@ -108,19 +108,33 @@ impl Batches {
 }
 
 impl Times {
+    fn open(
+        pages: &Pages,
+        group: &RowGroupMetaData,
+        (column, form): (usize, TimeForm),
+    ) -> Result<Self> {
+        Ok(match form {
+            TimeForm::Integer(step) => Self::Integer(Cells::open(pages, group, column)?, step),
+            TimeForm::Fraction => Self::Fraction(Cells::open(pages, group, column)?),
+            TimeForm::Text => Self::Text(Texts::open(pages, group, column)?),
+        })
+    }
+
     fn fill(&mut self, rows: usize) -> Result<usize> {
         match self {
             Self::Integer(cells, _) => cells.fill(rows),
             Self::Fraction(cells) => cells.fill(rows),
-            Self::Text(cells) => cells.fill(rows),
+            Self::Text(texts) => {
+                texts.fill(rows, &mut |text| moment::parse(text.ok_or_else(no_time)?))
+            }
         }
     }
 
+    #[inline]
     fn moment(&mut self, row: usize) -> Taken<Timestamp> {
-        let none = || Rejection::new(Reason::TimeMissing, "the time is null");
         match self {
             Self::Integer(cells, step) => {
-                let time = *cells.cell(row).ok_or_else(none)?;
+                let time = *cells.cell(row).ok_or_else(no_time)?;
                 match step {
                     Step::Second => moment::from_unix_secs(time as f64),
                     Step::Millisecond => moment::from_unix_millis(time),
@@ -128,10 +142,17 @@ impl Times {
                     Step::Nanosecond => moment::from_unix_millis(rounded(time, 1_000_000)),
                 }
             }
-            Self::Fraction(cells) => moment::from_unix_secs(*cells.cell(row).ok_or_else(none)?),
-            Self::Text(cells) => moment::parse(text(cells.cell(row).ok_or_else(none)?)?),
+            Self::Fraction(cells) => moment::from_unix_secs(*cells.cell(row).ok_or_else(no_time)?),
+            Self::Text(texts) => match texts.places().get(row) {
+                Some(place) => texts.name(*place).copied(),
+                None => Err(no_time()),
+            },
         }
     }
+}
+
+fn no_time() -> Rejection {
+    Rejection::new(Reason::TimeMissing, "the time is null")
 }
 
 fn rounded(time: i64, steps: i64) -> i64 {
@@ -141,7 +162,7 @@ fn rounded(time: i64, steps: i64) -> i64 {
 impl Numbers {
     fn open(
         pages: &Pages,
-        group: &parquet::file::metadata::RowGroupMetaData,
+        group: &RowGroupMetaData,
         (column, form): (usize, NumberForm),
     ) -> Result<Self> {
         Ok(match form {
@@ -178,119 +199,125 @@ impl Numbers {
     }
 }
 
-/// Names whose bytes were seen lately, by the place of the bytes. Holds on to the bytes, so that no
-/// others can come to lie in that place.
-struct Seen<Name>(Vec<Option<(ByteArray, Taken<Name>)>>);
+/// What turns batches into samples, over one row group.
+pub(super) struct Rows {
+    pub(super) summary: ParquetSummary,
+    now: Option<Timestamp>,
+    /// Rows of the file before this row group.
+    before: u64,
+    batch: Batch,
+    met: Met,
+}
 
-impl<Name: Clone> Seen<Name> {
-    fn new() -> Self {
-        Self(vec![None; SEEN])
+/// The places of the service, the version and the instance of a row.
+type Names3 = [u32; 3];
+
+/// Tellers that were met in this batch, by the places of their names. One that is pushed out of its
+/// slot is told of again.
+struct Met {
+    last: Option<(Names3, u32)>,
+    slots: Vec<Option<(Names3, u32)>>,
+}
+
+impl Met {
+    fn slot(&mut self, names: Names3) -> Option<&mut Option<(Names3, u32)>> {
+        let [service, version, instance] = names.map(|place| place as usize);
+        self.slots.get_mut((instance ^ (service << 5) ^ (version << 8)) % MET)
+    }
+
+    #[inline]
+    fn find(&mut self, names: Names3) -> Option<u32> {
+        if let Some((last, teller)) = self.last
+            && last == names
+        {
+            return Some(teller);
+        }
+        self.last = self.slot(names).copied()?.filter(|(known, _)| *known == names);
+        self.last.map(|(_, teller)| teller)
+    }
+
+    fn remember(&mut self, names: Names3, teller: u32) {
+        self.last = Some((names, teller));
+        if let Some(slot) = self.slot(names) {
+            *slot = Some((names, teller));
+        }
     }
 
     fn forget(&mut self) {
-        self.0.fill(None);
-    }
-
-    fn find(
-        &mut self,
-        bytes: Option<&ByteArray>,
-        name: impl FnOnce(&str) -> Taken<Name>,
-    ) -> Taken<Name> {
-        let Some(bytes) = bytes else { return name("") };
-        let place = bytes.data().as_ptr() as usize;
-        // Texts of a page lie behind one another, so their places differ in the lower bits.
-        let slot = self.0.get_mut((place ^ (place >> 8)) % SEEN);
-        let Some(slot) = slot else { return name(text(bytes)?) };
-        if let Some((known, found)) = slot
-            && std::ptr::eq(known.data(), bytes.data())
-        {
-            return found.clone();
-        }
-        let found = text(bytes).and_then(name);
-        *slot = Some((bytes.clone(), found.clone()));
-        found
+        self.last = None;
+        self.slots.fill(None);
     }
 }
 
-/// What turns batches into readings, over one row group.
-pub(super) struct Rows<'a> {
-    pub(super) summary: ParquetSummary,
-    catalogue: &'a Catalogue,
-    now: Option<Timestamp>,
-    names: &'a mut Names,
-    /// Rows of the file before this row group.
-    before: u64,
-    services: Seen<ServiceName>,
-    versions: Seen<Option<Version>>,
-    instances: Seen<InstanceName>,
-    metrics: Seen<Option<Resolved<'a>>>,
-}
-
-impl<'a> Rows<'a> {
-    pub(super) fn new(
-        catalogue: &'a Catalogue,
-        now: Option<Timestamp>,
-        names: &'a mut Names,
-        before: u64,
-    ) -> Self {
+impl Rows {
+    pub(super) fn new(now: Option<Timestamp>, before: u64) -> Self {
         Self {
             summary: ParquetSummary::default(),
-            catalogue,
             now,
-            names,
             before,
-            services: Seen::new(),
-            versions: Seen::new(),
-            instances: Seen::new(),
-            metrics: Seen::new(),
+            batch: Batch::default(),
+            met: Met { last: None, slots: vec![None; MET] },
         }
     }
 
-    pub(super) fn take(&mut self, batches: &mut Batches, sink: &mut dyn FnMut(Reading)) {
+    pub(super) fn take(&mut self, batches: &mut Batches<'_>, sink: &mut dyn FnMut(&Batch)) {
+        // Names have other places in another batch.
+        self.met.forget();
+        self.batch.clear();
         for row in 0..batches.rows {
-            self.summary.rows += 1;
-            match self.reading(batches, row) {
-                Ok(Some(reading)) => {
-                    self.summary.readings += 1;
-                    sink(reading);
-                }
+            match self.sample(batches, row) {
+                Ok(Some(told)) => self.batch.samples.push(told),
                 Ok(None) => self.summary.ignored += 1,
                 Err(rejection) => {
-                    let place = self.before.saturating_add(self.summary.rows);
+                    let place = self.before.saturating_add(self.summary.rows + row as u64 + 1);
                     self.summary.rejections.add(Some(place), rejection);
                 }
             }
         }
-        // Their pages may not be needed any more.
-        self.services.forget();
-        self.versions.forget();
-        self.instances.forget();
-        self.metrics.forget();
+        self.summary.rows += batches.rows as u64;
+        self.summary.readings += self.batch.samples.len() as u64;
+        if !self.batch.samples.is_empty() {
+            sink(&self.batch);
+        }
     }
 
-    fn reading(&mut self, batches: &mut Batches, row: usize) -> Taken<Option<Reading>> {
-        let Self { catalogue, names, .. } = self;
-        // Every column gives its cell before anything is refused: they are asked for in order.
-        let at = batches.times.moment(row);
-        let service = self.services.find(batches.services.cell(row), |text| names.service(text));
-        let version = self.versions.find(batches.versions.cell(row), |text| names.version(text));
-        let instance =
-            self.instances.find(batches.instances.cell(row), |text| names.instance(text));
-        let metric = batches.metrics.cell(row);
-        let resolved = self.metrics.find(metric, |text| metric_name::resolve(catalogue, text));
-        let given = batches.numbers.value(row);
+    #[inline]
+    fn sample(&mut self, batches: &mut Batches<'_>, row: usize) -> Taken<Option<Told>> {
+        // Both give their cells before anything is refused: they are asked for in order.
+        let (at, given) = (batches.times.moment(row), batches.numbers.value(row));
         let at = at?;
         self.now.map_or(Ok(()), |now| moment::not_in_future(at, now))?;
-        let (service, version, instance) = (service?, version?, instance?);
-        let (resolved, given) = (resolved?, given?);
+        let place_in = |places: &[u32]| places.get(row).copied().expect("every column was filled");
+        let names = [
+            place_in(batches.services.places()),
+            place_in(batches.versions.places()),
+            place_in(batches.instances.places()),
+        ];
+        let met = self.met.find(names);
+        if met.is_none() {
+            // One that was met has all of its names.
+            let [service, version, instance] = names;
+            batches.services.name(service)?;
+            batches.versions.name(version)?;
+            batches.instances.name(instance)?;
+        }
+        let resolved = batches.metrics.name(place_in(batches.metrics.places()))?;
+        let given = given?;
         let Some(resolved) = resolved else { return Ok(None) };
-        let value = resolved.value(given, at, 1.0)?;
-        let metric = resolved.metric;
-        Ok(value.map(|value| Reading { at, service, version, instance, metric, value }))
+        let Some(value) = resolved.value(given, at, 1.0)? else { return Ok(None) };
+        let teller = met.map_or_else(|| self.meet(batches, names), Ok)?;
+        Ok(Some(Told { at, value, teller, metric: resolved.metric }))
     }
-}
 
-fn text(bytes: &ByteArray) -> Taken<&str> {
-    std::str::from_utf8(bytes.data())
-        .map_err(|_| Rejection::new(Reason::Unreadable, "a text is not UTF-8"))
+    fn meet(&mut self, batches: &Batches<'_>, names: Names3) -> Taken<u32> {
+        let [service, version, instance] = names;
+        let teller = place(self.batch.tellers.len());
+        self.batch.tellers.push(Teller {
+            service: batches.services.name(service)?.clone(),
+            version: batches.versions.name(version)?.clone(),
+            instance: batches.instances.name(instance)?.clone(),
+        });
+        self.met.remember(names, teller);
+        Ok(teller)
+    }
 }

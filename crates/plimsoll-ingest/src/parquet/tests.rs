@@ -8,7 +8,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Ty
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use plimsoll_model::Metric;
+use plimsoll_model::{Metric, Reading};
 
 use super::*;
 use crate::rejection::Reason;
@@ -92,9 +92,10 @@ fn put<T: DataType>(
 fn read_all(file: File) -> Result<(Vec<Reading>, Rejections), ParquetError> {
     let mut readings = Vec::new();
     let mut rejections = Rejections::default();
-    let mut file = ParquetFile::open(file)?;
+    let file = ParquetFile::open(file)?;
     for group in 0..file.groups() {
-        let summary = file.read(group, &CATALOGUE, None, &mut |one| readings.push(one))?;
+        let summary =
+            file.read(group, &CATALOGUE, None, &mut |batch| readings.extend(batch.readings()))?;
         rejections.merge(summary.rejections);
     }
     Ok((readings, rejections))
@@ -240,4 +241,53 @@ fn damage_never_ends_the_program() {
         }
     }
     assert!(refused > 0 && read > 0, "{refused} refused, {read} read");
+}
+
+/// So many tellers that they push each other out of what is remembered of a batch.
+#[test]
+fn rows_say_in_parquet_what_they_say_in_csv() {
+    let name = |prefix: &str, number: usize| -> &'static str {
+        if number == 0 { "" } else { format!("{prefix}-{number}").leak() }
+    };
+    let metrics = ["process.fds", "my.metric", "process.threads", "jvm_memory_used_bytes"];
+    let rows = 20_000;
+    let mut random = 7_u64;
+    let mut draw = |end: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) as usize % end
+    };
+    let (mut table, mut lines) = (Table::new(rows), String::new());
+    let (mut times, mut values) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let instance = if row % 3 == 0 { draw(3000) } else { row / 500 };
+        let texts = [
+            name("service", draw(1 + row / 5000)),
+            name("version", draw(3)),
+            name("instance", instance),
+            metrics[draw(4)],
+        ];
+        for (column, text) in table.texts.iter_mut().zip(texts) {
+            column[row] = (!text.is_empty() || row % 2 == 0).then_some(text);
+        }
+        times.push((NOON - 20 + draw(100) as i64) * if draw(50) == 0 { -1000 } else { 1000 });
+        values.push(draw(1000) as f64 - 10.0);
+        let (time, value) = (times[row] as f64 / 1000.0, values[row]);
+        lines.push_str(&format!("{time},{},{value}\n", texts.join(",")));
+    }
+    let header = "ts,service,version,instance,metric,value\n";
+    let mut want = Vec::new();
+    let text = format!("{header}{lines}");
+    let csv = crate::csv::read(text.as_bytes(), &CATALOGUE, None, &mut |one| want.push(one));
+    let refused = csv.unwrap().rejections;
+    let (readings, rejections) = read_all(table.plain(&times, &values)).unwrap();
+    assert!(readings == want, "{} readings, {} in CSV", readings.len(), want.len());
+    let told = |rejections: &Rejections, header: u64| {
+        let one = |(reason, count)| {
+            let lines = rejections.examples(reason).iter().map(|one| one.line.unwrap() - header);
+            (reason, count, lines.collect::<Vec<_>>())
+        };
+        rejections.counts().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&rejections, 0), told(&refused, 1));
+    assert!(refused.counts().count() > 5, "{refused}");
 }

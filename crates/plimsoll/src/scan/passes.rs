@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use plimsoll_ingest::catalogue::Catalogue;
-use plimsoll_model::{Change, InstanceName, Reading, ServiceName, Timestamp};
+use plimsoll_ingest::{Batch, Teller};
+use plimsoll_model::{Change, InstanceName, ServiceName, Timestamp};
 
 use super::judge::{Judge, Judged};
 use super::source::{Source, SourceError};
@@ -45,15 +46,32 @@ pub(crate) struct Census {
 /// How many samples there are, and where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Count {
+    pub(crate) told: Tally,
+    first_group: usize,
+    last_group: usize,
+    /// Of a service.
+    instances: Instances,
+}
+
+/// How many samples there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
     pub(crate) samples: u64,
     /// Those up to the end of what is believed.
     pub(crate) believed: u64,
     pub(crate) newest: Option<Timestamp>,
     pub(crate) newest_believed: Option<Timestamp>,
-    first_group: usize,
-    last_group: usize,
-    /// Of a service.
-    instances: Instances,
+}
+
+impl Tally {
+    fn add(&mut self, at: Timestamp, end: Timestamp) {
+        self.samples += 1;
+        self.newest = self.newest.max(Some(at));
+        if at <= end {
+            self.believed += 1;
+            self.newest_believed = self.newest_believed.max(Some(at));
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,17 +93,14 @@ impl Instances {
 }
 
 impl Count {
-    fn add(&mut self, at: Timestamp, end: Timestamp, group: usize) {
-        if self.samples == 0 {
-            self.first_group = group;
-        }
-        self.last_group = group;
-        self.samples += 1;
-        self.newest = self.newest.max(Some(at));
-        if at <= end {
-            self.believed += 1;
-            self.newest_believed = self.newest_believed.max(Some(at));
-        }
+    fn add(&mut self, told: &Tally, group: usize) {
+        let nothing_before = self.told.samples == 0;
+        self.first_group = if nothing_before { group } else { self.first_group.min(group) };
+        self.last_group = self.last_group.max(group);
+        self.told.samples += told.samples;
+        self.told.believed += told.believed;
+        self.told.newest = self.told.newest.max(told.newest);
+        self.told.newest_believed = self.told.newest_believed.max(told.newest_believed);
     }
 }
 
@@ -98,25 +113,49 @@ impl Census {
     pub(crate) fn of(telemetry: &Telemetry, end: Timestamp) -> Self {
         let mut census = Self::new(end);
         for (service, told) in telemetry.told_by_service() {
-            told.for_each(|(instance, at)| census.count(service, instance, at, 0));
+            for (instance, at) in told {
+                let mut tally = Tally::default();
+                tally.add(at, end);
+                census.count(service, instance, &tally, 0);
+            }
         }
         census
     }
 
-    pub(crate) fn count(
+    /// Counts what some tellers told.
+    pub(crate) fn take(
+        &mut self,
+        batch: &Batch,
+        group: usize,
+        wanted: &mut dyn FnMut(&Teller) -> bool,
+    ) {
+        let mut tallies = vec![Tally::default(); batch.tellers().len()];
+        for (teller, run) in batch.runs() {
+            if let Some(tally) = tallies.get_mut(teller) {
+                run.iter().for_each(|told| tally.add(told.at, self.end));
+            }
+        }
+        for (teller, tally) in batch.tellers().iter().zip(&tallies) {
+            if wanted(teller) {
+                self.count(&teller.service, &teller.instance, tally, group);
+            }
+        }
+    }
+
+    fn count(
         &mut self,
         service: &ServiceName,
         instance: &InstanceName,
-        at: Timestamp,
+        told: &Tally,
         group: usize,
     ) {
-        self.all.add(at, self.end, group);
+        self.all.add(told, group);
         if let Some(count) = self.services.get_mut(service) {
-            count.add(at, self.end, group);
+            count.add(told, group);
             count.instances.add(instance);
         } else if self.services.len() < SERVICES_MAX {
             let mut count = Count::default();
-            count.add(at, self.end, group);
+            count.add(told, group);
             count.instances.add(instance);
             self.services.insert(service.clone(), count);
         } else {
@@ -157,8 +196,8 @@ impl Passes {
         Ok(Self { source, catalogue, census, until: None, samples_max })
     }
 
-    pub(crate) const fn counted(&self) -> &Count {
-        &self.census.all
+    pub(crate) const fn counted(&self) -> &Tally {
+        &self.census.all.told
     }
 
     pub(crate) fn services(&self) -> usize {
@@ -179,19 +218,19 @@ impl Passes {
     }
 
     pub(crate) fn newest(&self) -> Option<Timestamp> {
-        let all = &self.census.all;
+        let all = self.counted();
         if self.until.is_some() { all.newest_believed } else { all.newest }
     }
 
     /// Leaves out what was not believed when it was counted.
     pub(crate) fn believe(&mut self) {
         self.until = Some(self.census.end);
-        self.census.services.retain(|_, count| count.believed > 0);
+        self.census.services.retain(|_, count| count.told.believed > 0);
     }
 
     /// Judges every service, a part of them at a time.
     pub(crate) fn judge<T: Send>(
-        mut self,
+        self,
         changes: &BTreeMap<ServiceName, Vec<Change>>,
         judge: &Judge<'_, T>,
         progress: &Progress,
@@ -233,7 +272,8 @@ impl Passes {
         services.sort_unstable_by_key(|(name, count)| (count.first_group, count.last_group, *name));
         let mut passes: Vec<Pass> = Vec::new();
         for (service, count) in services {
-            let samples = if self.until.is_some() { count.believed } else { count.samples };
+            let samples =
+                if self.until.is_some() { count.told.believed } else { count.told.samples };
             let fits = |pass: &&mut Pass| pass.samples + samples <= self.samples_max;
             let pass = match passes.last_mut().filter(fits) {
                 Some(pass) => pass,
@@ -251,7 +291,7 @@ impl Passes {
 
     /// Gathers one service that does not fit in pieces of some instances each.
     fn gather_large(
-        &mut self,
+        &self,
         service: &ServiceName,
         samples: u64,
         outline: impl Fn(Telemetry) -> Vec<Gathered>,
@@ -278,7 +318,7 @@ impl Passes {
     }
 
     fn gather(
-        &mut self,
+        &self,
         pass: &Pass,
         piece: Option<(u64, u64)>,
         told: &str,
@@ -286,7 +326,7 @@ impl Passes {
     ) -> Result<Telemetry, PassError> {
         let counts =
             || pass.services.iter().filter_map(|name| self.census.services.get_key_value(name));
-        let room = |count: &Count| usize::try_from(count.samples).unwrap_or(usize::MAX);
+        let room = |count: &Count| usize::try_from(count.told.samples).unwrap_or(usize::MAX);
         let expected =
             counts().map(|(name, count)| (name, if piece.is_some() { 0 } else { room(count) }));
         let mut telemetry = Telemetry::expecting(expected, self.samples_max);
@@ -295,23 +335,20 @@ impl Passes {
             let groups = wanted.get_mut(count.first_group..=count.last_group);
             groups.unwrap_or_default().fill(true);
         }
+        let wanted = (0..wanted.len()).filter(|group| wanted.get(*group) == Some(&true)).collect();
         let until = self.until;
+        let here = |teller: &Teller| piece.is_none_or(|piece| is_in(&teller.instance, piece));
         let mut rows = 0_u64;
-        for group in (0..wanted.len()).filter(|group| wanted.get(*group) == Some(&true)) {
-            let mut sink = |reading: Reading| {
-                rows += 1;
-                if rows.is_multiple_of(PROGRESS_EVERY) {
-                    progress.show(&format!("{told}: read {rows} samples"));
-                }
-                let believed = until.is_none_or(|until| reading.at <= until);
-                let here = piece.is_none_or(|piece| is_in(&reading.instance, piece));
-                if believed && here {
-                    telemetry.add_expected(reading);
-                }
-            };
-            // What is refused was counted in the first reading.
-            let _counted = self.source.read(group, &self.catalogue, &mut sink)?;
-        }
+        let mut sink = |_, batch: &Batch| {
+            let before = rows;
+            rows += batch.samples().len() as u64;
+            if before / PROGRESS_EVERY != rows / PROGRESS_EVERY {
+                progress.show(&format!("{told}: read {rows} samples"));
+            }
+            telemetry.take_expected(batch, until, &here);
+        };
+        // What is refused was counted in the first reading.
+        let _counted = self.source.read(wanted, &self.catalogue, &mut sink)?;
         Ok(telemetry)
     }
 }

@@ -145,15 +145,16 @@ fn read_telemetry(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<(Supply, Rejections, &'static str), ScanError> {
-    let mut source = Source::open(path)?;
+    let source = Source::open(path)?;
     let unit = source.unit();
     let chosen: BTreeSet<ServiceName> = args.chosen().into_iter().collect();
     let mut others = BTreeSet::new();
     let mut first = First::new(&source, SAMPLES_MAX, now + CLOCK_AHEAD_MAX);
-    let refused = first.read(&mut source, catalogue, progress, &mut |reading| {
-        let wanted = chosen.is_empty() || chosen.contains(&reading.service);
-        if !wanted && others.len() < NAMED_MAX {
-            others.insert(reading.service.clone());
+    let refused = first.read(&source, catalogue, progress, &mut |teller| {
+        let wanted = chosen.is_empty() || chosen.contains(&teller.service);
+        // The first ones by name: parts of a file come in any order.
+        if !wanted && others.insert(teller.service.clone()) && others.len() > NAMED_MAX {
+            others.pop_last();
         }
         wanted
     })?;

@@ -4,13 +4,23 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use plimsoll_ingest::Rejections;
 use plimsoll_ingest::catalogue::Catalogue;
 use plimsoll_ingest::csv::{self, CsvError};
 use plimsoll_ingest::parquet::{MAGIC, ParquetError, ParquetFile};
-use plimsoll_model::Reading;
+use plimsoll_ingest::{Batch, Rejections};
+
+use crate::cores::on_cores;
+
+/// Parts that are read side by side at most. Each may need six columns' pages at once: some 10 MB
+/// as files are usually written, a gigabyte where every page is as large as pages may be.
+const READERS_MAX: NonZeroUsize = NonZeroUsize::new(2).expect("two");
+
+/// Samples of a file of lines that are handed on together.
+const BATCH_SAMPLES: usize = 4096;
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
@@ -85,15 +95,44 @@ impl Source {
         }
     }
 
-    /// Reads one part to its end.
+    /// Reads some parts to their ends, side by side. Samples come in any order of parts; what is
+    /// refused, and the error if there are several, is as if they had been read in order.
     pub(crate) fn read(
-        &mut self,
+        &self,
+        groups: Vec<usize>,
+        catalogue: &Catalogue,
+        sink: &mut (dyn FnMut(usize, &Batch) + Send),
+    ) -> Result<Rejections, SourceError> {
+        let sink = Mutex::new(sink);
+        // Parts are begun in order, so each before one that fails is read to its own end.
+        let failed = Mutex::new(None::<(usize, SourceError)>);
+        let read = on_cores(READERS_MAX, groups, |group| {
+            let read = self.read_one(group, catalogue, &mut |batch| locked(&sink)(group, batch));
+            read.map(|refused| (group, refused)).map_err(|error| {
+                let mut failed = locked(&failed);
+                if failed.as_ref().is_none_or(|(other, _)| group < *other) {
+                    *failed = Some((group, error));
+                }
+            })
+        });
+        if let Some((_, error)) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let mut read = read.unwrap_or_default();
+        read.sort_unstable_by_key(|(group, _)| *group);
+        let mut all = Rejections::default();
+        read.into_iter().for_each(|(_, refused)| all.merge(refused));
+        Ok(all)
+    }
+
+    fn read_one(
+        &self,
         group: usize,
         catalogue: &Catalogue,
-        sink: &mut dyn FnMut(Reading),
+        sink: &mut dyn FnMut(&Batch),
     ) -> Result<Rejections, SourceError> {
         let path = || self.path.clone();
-        match &mut self.form {
+        match &self.form {
             Form::Csv => {
                 let input = open(&self.path);
                 let input = input.map_err(|source| SourceError::Open { path: path(), source })?;
@@ -102,8 +141,7 @@ impl Source {
                 if start == MAGIC {
                     return Err(SourceError::ParquetOnStdin);
                 }
-                let read = csv::read(input, catalogue, None, sink);
-                read.map(|summary| summary.rejections)
+                read_lines(input, catalogue, sink)
                     .map_err(|source| SourceError::Csv { path: path(), source })
             }
             Form::Parquet(file) => {
@@ -121,6 +159,29 @@ impl Source {
             Form::Parquet(_) => "row",
         }
     }
+}
+
+fn read_lines(
+    input: impl BufRead,
+    catalogue: &Catalogue,
+    sink: &mut dyn FnMut(&Batch),
+) -> Result<Rejections, CsvError> {
+    let mut batch = Batch::default();
+    let summary = csv::read(input, catalogue, None, &mut |reading| {
+        batch.add(reading);
+        if batch.samples().len() >= BATCH_SAMPLES {
+            sink(&batch);
+            batch.clear();
+        }
+    })?;
+    if !batch.samples().is_empty() {
+        sink(&batch);
+    }
+    Ok(summary.rejections)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first bytes, which are still to be read.

@@ -2,9 +2,9 @@
 //!
 //! Which it is, the first reading of a file tells, and no verdict depends on it. Used by `scan`.
 
-use plimsoll_ingest::Rejections;
 use plimsoll_ingest::catalogue::Catalogue;
-use plimsoll_model::{Change, Reading, ServiceHistory, ServiceName, Timestamp};
+use plimsoll_ingest::{Batch, Rejections, Teller};
+use plimsoll_model::{Change, ServiceHistory, ServiceName, Timestamp};
 
 use super::judge::{Judge, Judged};
 use super::passes::{Census, PassError, Passes};
@@ -133,7 +133,8 @@ impl First {
     pub(crate) fn new(source: &Source, samples_max: u64, end: Timestamp) -> Self {
         let too_many = source.samples().is_some_and(|samples| samples > samples_max);
         Self {
-            telemetry: Telemetry::default(),
+            // It is counted instead as soon as there is more.
+            telemetry: Telemetry::expecting(std::iter::empty(), u64::MAX),
             census: too_many.then(|| Census::new(end)),
             samples_max,
             pass_samples_max: PASS_SAMPLES_MAX.min(samples_max.saturating_mul(2)),
@@ -143,41 +144,36 @@ impl First {
 
     pub(crate) fn read(
         &mut self,
-        source: &mut Source,
+        source: &Source,
         catalogue: &Catalogue,
         progress: &Progress,
-        wanted: &mut dyn FnMut(&Reading) -> bool,
+        wanted: &mut (dyn FnMut(&Teller) -> bool + Send),
     ) -> Result<Rejections, SourceError> {
         let watch = Stopwatch::start();
         let mut rows = 0_u64;
-        let mut refused = Rejections::default();
-        for group in 0..source.groups() {
-            let mut sink = |reading: Reading| {
-                rows += 1;
-                if rows.is_multiple_of(PROGRESS_EVERY) {
+        let refused =
+            source.read((0..source.groups()).collect(), catalogue, &mut |group, batch| {
+                let before = rows;
+                rows += batch.samples().len() as u64;
+                if before / PROGRESS_EVERY != rows / PROGRESS_EVERY {
                     progress.show(&format!("read {rows} samples"));
                 }
-                if wanted(&reading) {
-                    self.take(reading, group);
-                }
-            };
-            refused.merge(source.read(group, catalogue, &mut sink)?);
-        }
+                self.take(batch, group, wanted);
+            })?;
         let (counted, secs) = (self.census.is_some(), watch.nanos() as f64 / 1e9);
         tracing::info!(rows, counted, secs, "telemetry read");
         Ok(refused)
     }
 
-    fn take(&mut self, reading: Reading, group: usize) {
-        if self.census.is_none() && self.telemetry.gathered() >= self.samples_max {
+    fn take(&mut self, batch: &Batch, group: usize, wanted: &mut dyn FnMut(&Teller) -> bool) {
+        if let Some(census) = &mut self.census {
+            census.take(batch, group, wanted);
+            return;
+        }
+        self.telemetry.take(batch, wanted);
+        if self.telemetry.gathered() > self.samples_max {
             self.census = Some(Census::of(&self.telemetry, self.end));
             self.telemetry = Telemetry::default();
-        }
-        match &mut self.census {
-            Some(census) => {
-                census.count(&reading.service, &reading.instance, reading.at, group);
-            }
-            None => self.telemetry.add(reading),
         }
     }
 
@@ -187,7 +183,8 @@ impl First {
 
     /// Samples that were found.
     pub(crate) fn found(&self) -> u64 {
-        self.census.as_ref().map_or_else(|| self.telemetry.gathered(), |census| census.all.samples)
+        let counted = self.census.as_ref().map(|census| census.all.told.samples);
+        counted.unwrap_or_else(|| self.telemetry.gathered())
     }
 
     pub(crate) fn supply(self, source: Source, catalogue: Catalogue) -> Result<Supply, PassError> {

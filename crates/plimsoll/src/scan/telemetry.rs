@@ -7,6 +7,7 @@ mod part;
 
 use std::collections::{BTreeMap, HashMap};
 
+use plimsoll_ingest::{Batch, Teller};
 use plimsoll_model::{Change, InstanceName, Metric, Reading, ServiceName, Timestamp, Version};
 
 pub(crate) use self::part::{Gathered, Part};
@@ -93,13 +94,32 @@ impl Telemetry {
         self.put(place, reading);
     }
 
-    /// Takes one sample of a service that is there already, and leaves others.
-    pub(crate) fn add_expected(&mut self, reading: Reading) {
-        let Some(place) = self.find(&reading.service) else { return };
-        self.gathered += 1;
-        if self.gathered <= self.samples_max {
-            self.put(place, reading);
-        }
+    /// Takes what some tellers told.
+    pub(crate) fn take(&mut self, batch: &Batch, wanted: &mut dyn FnMut(&Teller) -> bool) {
+        let places = batch.tellers().iter().map(|teller| {
+            wanted(teller).then(|| {
+                let found = self.find(&teller.service);
+                let place = found.unwrap_or_else(|| self.open(teller.service.clone()));
+                self.introduce(place, teller)
+            })
+        });
+        let places: Vec<_> = places.collect();
+        self.put_all(batch, &places, None);
+    }
+
+    /// Takes what tellers of services that are there already told up to a moment, and leaves others.
+    pub(crate) fn take_expected(
+        &mut self,
+        batch: &Batch,
+        until: Option<Timestamp>,
+        wanted: &dyn Fn(&Teller) -> bool,
+    ) {
+        let places = batch.tellers().iter().map(|teller| {
+            let place = self.find(&teller.service).filter(|_| wanted(teller))?;
+            Some(self.introduce(place, teller))
+        });
+        let places: Vec<_> = places.collect();
+        self.put_all(batch, &places, until);
     }
 
     /// Samples that were offered.
@@ -175,6 +195,35 @@ impl Telemetry {
         self.last = place;
         if let Some(rows) = self.services.get_mut(place) {
             rows.add(reading);
+        }
+    }
+
+    /// Where a teller's samples go: to a speaker of a service.
+    fn introduce(&mut self, place: usize, teller: &Teller) -> (usize, u32) {
+        self.last = place;
+        let Teller { version, instance, .. } = teller;
+        let speaker = Speaker { instance: instance.clone(), version: version.clone() };
+        let speaker = self.services.get_mut(place).map(|rows| rows.speaker(speaker));
+        (place, speaker.unwrap_or_default())
+    }
+
+    /// Puts each sample where its teller's go, if they go anywhere.
+    fn put_all(
+        &mut self,
+        batch: &Batch,
+        places: &[Option<(usize, u32)>],
+        until: Option<Timestamp>,
+    ) {
+        for (teller, run) in batch.runs() {
+            let Some((place, speaker)) = places.get(teller).copied().flatten() else { continue };
+            let Some(rows) = self.services.get_mut(place) else { continue };
+            for told in run.iter().filter(|told| until.is_none_or(|until| told.at <= until)) {
+                self.gathered += 1;
+                if self.gathered <= self.samples_max {
+                    let (at, value, metric) = (told.at, told.value, told.metric);
+                    rows.rows.push(Row { at, value, speaker, metric });
+                }
+            }
         }
     }
 

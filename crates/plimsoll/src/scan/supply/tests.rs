@@ -1,14 +1,17 @@
 //! Tests that a verdict depends on the samples alone: not on their order, their form, or how many
 //! of them fit.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+use plimsoll_ingest::Reason;
 use plimsoll_model::{ChangeKind, Span};
 use tempfile::TempDir;
 
@@ -88,9 +91,9 @@ fn put<T: DataType>(group: &mut SerializedRowGroupWriter<'_, File>, values: &[T:
 
 fn supply(path: &Path, samples_max: u64) -> Supply {
     let catalogue = Catalogue::built_in();
-    let mut source = Source::open(path).unwrap();
+    let source = Source::open(path).unwrap();
     let mut first = First::new(&source, samples_max, END);
-    let refused = first.read(&mut source, &catalogue, &Progress::new(), &mut |_| true).unwrap();
+    let refused = first.read(&source, &catalogue, &Progress::new(), &mut |_| true).unwrap();
     assert!(refused.is_empty(), "{refused}");
     first.supply(source, catalogue).unwrap()
 }
@@ -183,5 +186,57 @@ fn samples_from_the_future_are_left_out_in_passes_as_well() {
         supply.drop_after(END);
         assert_eq!(supply.services(), want.len());
         assert_eq!(supply.newest(), Some(Timestamp::from_secs(BEGIN + 39 * 600)));
+    }
+}
+
+/// What the first reading of a file ends with, several times: parts are read side by side.
+fn first_readings(path: &Path) -> Vec<Result<Rejections, String>> {
+    let read = |_| {
+        let source = Source::open(path).unwrap();
+        let mut first = First::new(&source, 1_000_000, END);
+        let read = first.read(&source, &Catalogue::built_in(), &Progress::new(), &mut |_| true);
+        read.map_err(|error| std::error::Error::source(&error).unwrap().to_string())
+    };
+    (0..20).map(read).collect()
+}
+
+#[test]
+fn what_is_refused_in_any_part_is_told_in_order() {
+    let folder = TempDir::new().unwrap();
+    let mut rows = rows();
+    for (place, (_, row)) in rows.iter_mut().enumerate() {
+        if place % 50 == 7 {
+            row[4] = format!("unknown.{place}");
+        }
+    }
+    let refused = rows.len().div_ceil(50) as u64;
+    for read in first_readings(&as_parquet(folder.path(), &rows)) {
+        let read = read.unwrap();
+        assert_eq!(read.total(), refused);
+        let examples = read.examples(Reason::UnknownMetric);
+        let lines: Vec<_> = examples.iter().map(|example| example.line).collect();
+        assert_eq!(lines, [Some(8), Some(58), Some(108)]);
+    }
+}
+
+#[test]
+fn of_damaged_parts_the_first_is_named() {
+    let folder = TempDir::new().unwrap();
+    let path = as_parquet(folder.path(), &rows());
+    let damaged = |groups: &[usize]| {
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        for group in groups {
+            let column = reader.metadata().row_group(*group).column(1);
+            let page = column.dictionary_page_offset().unwrap();
+            file.write_all_at(&[0xff; 16], page as u64).unwrap();
+        }
+        first_readings(&path)
+    };
+    for (groups, first) in [(&[4, 5][..], 4), (&[2], 2), (&[3], 2)] {
+        for read in damaged(groups) {
+            let told = read.unwrap_err();
+            assert!(told.contains(&format!("row group {first} ")), "{told}");
+        }
     }
 }

@@ -78,12 +78,42 @@ fn what_comes_from_the_future_can_be_dropped() {
 
 #[test]
 fn only_what_is_expected_is_taken() {
-    let mut other = reading(1, "a", "1", 0.0);
-    other.service = ServiceName::new("cart").unwrap();
-    let orders = reading(1, "a", "1", 0.0);
-    let expected = [(&orders.service, 1)];
-    let mut telemetry = Telemetry::expecting(expected.into_iter(), 10);
-    telemetry.add_expected(other);
-    telemetry.add_expected(orders.clone());
-    assert_eq!((telemetry.gathered(), telemetry.services()), (1, 1));
+    let named = |name: &str, at| {
+        let service = ServiceName::new(name).unwrap();
+        Reading { service, ..reading(at, "a", "1", 0.0) }
+    };
+    let mut batch = Batch::default();
+    for (name, at) in [("cart", 1), ("orders", 1), ("orders", 2), ("stock", 1), ("orders", 1)] {
+        batch.add(named(name, at));
+    }
+    let expected = ["orders", "stock"].map(|name| ServiceName::new(name).unwrap());
+    let mut telemetry = Telemetry::expecting(expected.iter().map(|name| (name, 1)), 10);
+    let until = Some(Timestamp::from_secs(1));
+    let wanted = |teller: &Teller| teller.service.as_str() != "stock";
+    telemetry.take_expected(&batch, until, &wanted);
+    assert_eq!((telemetry.gathered(), telemetry.services()), (2, 2));
+    let rows: Vec<_> = telemetry.services.iter().map(|service| service.rows.len()).collect();
+    assert_eq!(rows, [2, 0]);
+}
+
+#[test]
+fn many_samples_at_once_are_what_one_by_one_are() {
+    let mut batch = Batch::default();
+    let mut one_by_one = Telemetry::default();
+    for at in 0..200 {
+        let instance = ["a", "b", "c"][at as usize * 7 % 3];
+        let mut reading = reading(at, instance, ["1", "2"][at as usize / 150], at as f64);
+        reading.service = ServiceName::new(["cart", "orders"][at as usize / 9 % 2]).unwrap();
+        batch.add(reading.clone());
+        one_by_one.add(reading);
+    }
+    let mut at_once = Telemetry::default();
+    at_once.take(&batch, &mut |_| true);
+    assert_eq!(at_once.gathered(), one_by_one.gathered());
+    let histories = |telemetry: Telemetry| {
+        let parts = telemetry.parts(&BTreeMap::new()).into_iter();
+        let histories = parts.map(|part| part.gather(SeriesLimit::OUTLINES, None).history);
+        histories.collect::<Vec<_>>()
+    };
+    assert_eq!(histories(at_once), histories(one_by_one));
 }
