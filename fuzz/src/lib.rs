@@ -5,6 +5,7 @@
 //! them over seeds, over what once broke them (`regressions`), and over some thousand mutations of
 //! both, so that no target rots between two long runs. Not here: whether a reader is right.
 
+mod heap;
 mod ingest;
 mod machine;
 #[cfg(test)]
@@ -77,6 +78,24 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::fleet,
     },
     Target {
+        name: "gc_log",
+        promise: "collections and rejections are no more than lines allow; series are in order",
+        check: heap::gc_log,
+        seeds: heap::gc_log_seeds,
+    },
+    Target {
+        name: "heap_text",
+        promise: "a text profile is refused or read; its shares sum to one at most",
+        check: heap::heap_text,
+        seeds: heap::heap_text_seeds,
+    },
+    Target {
+        name: "heaptrack",
+        promise: "a data file is refused or read; nothing is held that was not allocated",
+        check: heap::heaptrack,
+        seeds: heap::heaptrack_seeds,
+    },
+    Target {
         name: "hsperfdata",
         promise: "counters are refused or counted, and a live set is no less than nothing",
         check: runtime::hsperfdata,
@@ -137,6 +156,12 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::plan,
     },
     Target {
+        name: "pprof",
+        promise: "a profile is refused or read; it does not differ from itself",
+        check: heap::pprof,
+        seeds: heap::pprof_seeds,
+    },
+    Target {
         name: "prometheus",
         promise: "curves within what was asked, finite readings of those that were found",
         check: ingest::prometheus,
@@ -160,6 +185,12 @@ pub const TARGETS: &[Target] = &[
                   again",
         check: records::stored,
         seeds: seeds::stored,
+    },
+    Target {
+        name: "tracemalloc",
+        promise: "a pickle is refused or a snapshot, and names no class but the snapshot's",
+        check: heap::tracemalloc,
+        seeds: heap::tracemalloc_seeds,
     },
 ];
 

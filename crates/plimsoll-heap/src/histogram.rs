@@ -80,6 +80,12 @@ impl ClassHistogram {
     }
 }
 
+/// Whether the first bytes of a file are those of a histogram.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    let lines = bytes.split(|byte| *byte == b'\n').take(LINES_BEFORE_HEADER_MAX);
+    lines.map(String::from_utf8_lossy).any(|line| is_header(&line))
+}
+
 fn is_header(line: &str) -> bool {
     let mut words = line.split_whitespace();
     words.next() == Some("num")
