@@ -175,7 +175,7 @@ impl Search<'_> {
     /// own: two maps that hold the same objects dominate none of them.
     fn crowd(&mut self, above: u32, kind: u32, example: u32, retained: u64) {
         let is_much = above == 0 || self.shape.dominators().retained_by_number(above) >= self.least;
-        if is_much && matches!(self.role(kind), Role::Object | Role::Value) {
+        if is_much && self.role(kind) == Role::Object {
             let none = Elements { kind, count: 0, retained: 0, example };
             let crowd = self.crowds.entry((above, kind)).or_insert(none);
             crowd.count += 1;
