@@ -41,6 +41,12 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::canonical_json,
     },
     Target {
+        name: "capture_words",
+        promise: "what processes say of themselves in words is a figure, an id, or nothing",
+        check: runtime::capture_words,
+        seeds: seeds::capture_words,
+    },
+    Target {
         name: "catalogue",
         promise: "what a catalogue makes of any value is refused, absent or finite",
         check: ingest::catalogue,
@@ -100,6 +106,12 @@ pub const TARGETS: &[Target] = &[
         promise: "counters are refused or counted, and a live set is no less than nothing",
         check: runtime::hsperfdata,
         seeds: seeds::hsperfdata,
+    },
+    Target {
+        name: "http_head",
+        promise: "the head of an answer ends inside of it, and more bytes do not change it",
+        check: runtime::http_head,
+        seeds: seeds::http_head,
     },
     Target {
         name: "incident",

@@ -1,11 +1,16 @@
 //! Targets of `plimsoll-runtime`, `plimsoll-heap` and `plimsoll-sim`: a JVM's counters, its class
-//! histograms, and scenarios.
+//! histograms, what processes say while they are captured, and scenarios.
 
 use std::sync::LazyLock;
 
 use plimsoll_heap::{ClassHistogram, difference, dominant};
+use plimsoll_runtime::capture::{DumpAnswer, heap_in_use};
+use plimsoll_runtime::container::container_of;
 use plimsoll_runtime::hsperfdata::{Counters, JvmReading, LiveSet};
+use plimsoll_runtime::http::Head;
+use plimsoll_runtime::v8::SnapshotMessage;
 use plimsoll_sim::scenario::Scenario;
+use plimsoll_wire::heap_capture::CaptureMemory;
 
 use crate::seeds::HISTOGRAM;
 
@@ -35,6 +40,34 @@ pub(crate) fn class_histogram(bytes: &[u8]) {
         if let Ok(found) = dominant(&growth) {
             assert!((0.0..=1.0).contains(&found.group_share));
         }
+    }
+}
+
+pub(crate) fn http_head(bytes: &[u8]) {
+    let Ok(Some(head)) = Head::parse(bytes) else { return };
+    assert!(head.length <= bytes.len());
+    assert!(bytes[..head.length].ends_with(b"\r\n\r\n"));
+    assert!(head.status < 1000);
+    let longer = [bytes, b"more"].concat();
+    assert_eq!(Head::parse(&longer), Ok(Some(head)));
+}
+
+pub(crate) fn capture_words(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let DumpAnswer::Failed(message) = DumpAnswer::parse(&text) {
+        assert!(!message.is_empty() && message.chars().count() <= 300);
+        assert!(!message.chars().any(char::is_control));
+    }
+    heap_in_use(&text);
+    if let Some(id) = container_of(&text) {
+        assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+    if let SnapshotMessage::Chunk(chunk) = SnapshotMessage::parse(&text, 1) {
+        assert!(chunk.len() <= text.len());
+    }
+    if let Ok(memory) = CaptureMemory::parse(bytes) {
+        let again = serde_json::to_vec(&memory).expect("it came from JSON");
+        assert_eq!(CaptureMemory::parse(&again).expect("it was just written"), memory);
     }
 }
 

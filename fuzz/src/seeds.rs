@@ -355,6 +355,30 @@ pub(crate) fn hsperfdata() -> Vec<Vec<u8>> {
     ]
 }
 
+pub(crate) fn http_head() -> Vec<Vec<u8>> {
+    texts([
+        "HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n\u{1f}",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\n\r\n404 page not found\n",
+        "HTTP/1.0 200\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ])
+}
+
+pub(crate) fn capture_words() -> Vec<Vec<u8>> {
+    texts([
+        "Dumping heap to /tmp/x ...\nHeap dump file created [1508823 bytes in 0.021 secs]\n",
+        " garbage-first heap   total 131072K, used 34567K [0xf8000000, 0x100000000)\n Metaspace  ",
+        " ZHeap           used 34M, capacity 128M, max capacity 128M\n",
+        " 128M max, 128M soft max, 96M committed, 20M used\n",
+        "4:memory:/kubepods.slice:cri-containerd:0af1c2d3e4f5061728394a5b6c7d8e9f0af1c2d3e4f50617\
+         28394a5b6c7d8e9f\n0::/system.slice/docker-0af1c2d3e4f5061728394a5b6c7d8e9f0af1c2d3e4f50\
+         61728394a5b6c7d8e9f.scope\n",
+        r#"{"method":"HeapProfiler.addHeapSnapshotChunk","params":{"chunk":"{\"snapshot\":"}}"#,
+        r#"{"id":1,"result":{}}"#,
+        r#"{"format":1,"captures":[{"kind":"jvm_dump_all","program":"Shop","heap_bytes":1,
+            "pause_ms":2,"file_bytes":3}]}"#,
+    ])
+}
+
 pub(crate) fn class_histogram() -> Vec<Vec<u8>> {
     texts([
         HISTOGRAM,

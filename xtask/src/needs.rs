@@ -31,6 +31,12 @@ const NEEDS: &[Need] = &[
         skipped_without: "tests of the V8 inspector, and `catalog` in the demo, are skipped",
     },
     Need {
+        program: "go",
+        why: "profiles are fetched from a real Go service, and read by its own pprof",
+        debian_package: "golang-go",
+        skipped_without: "tests of captures of Go are skipped",
+    },
+    Need {
         program: "python3",
         why: "the demo's `recommend`, and the tests of what CPython shows from outside",
         debian_package: "python3",

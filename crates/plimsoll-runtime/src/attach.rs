@@ -97,6 +97,16 @@ impl Jvm {
         self.timed("jcmd", [command, "", ""]).await
     }
 
+    /// Writes a dump to a path as the JVM sees it, which must not exist yet. The JVM says how it
+    /// went in words, also when it went wrong: `capture` reads them.
+    pub async fn heap_dump(&self, path: &str, of: Population) -> Result<Captured, AttachError> {
+        let command = match of {
+            Population::Live => format!("GC.heap_dump {path}"),
+            Population::All => format!("GC.heap_dump -all {path}"),
+        };
+        self.timed("jcmd", [&command, "", ""]).await
+    }
+
     /// Without a pause.
     pub async fn flags(&self) -> Result<String, AttachError> {
         self.jcmd("VM.flags").await

@@ -147,8 +147,8 @@ fn is_mapped(process: &ProcessFiles, path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const STATUS: &str = "State:\tS (sleeping)\nTgid:\t77\nUid:\t0\t{uid}\t0\t0\nNSpid:\t77\t1\n\
-                          SigCgt:\t0000000000005ccd\n";
+    const STATUS: &str = "State:\tS (sleeping)\nTgid:\t77\nUid:\t0\t{uid}\t0\t0\nGid:\t0\t0\t0\t0\n\
+                          NSpid:\t77\t1\nSigCgt:\t0000000000005ccd\n";
 
     /// A `/proc` with process 77, which is process 1 in its namespace, and its `/tmp`.
     fn proc_with(maps: &str, uid_shift: u32) -> tempfile::TempDir {

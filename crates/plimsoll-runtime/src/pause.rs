@@ -1,7 +1,8 @@
 //! How long a capture will stall the service, said before it is made, and learnt from each one.
 //!
-//! Pure. One predictor belongs to one process. Not here: whether the pause is acceptable; that is
-//! decided with the objective of the service in hand (`plimsoll-decide`).
+//! Pure. One predictor belongs to one process, or to what `experience` chose. Not here: whether the
+//! pause is acceptable; that is decided with the objective of the service in hand
+//! (`plimsoll-decide`).
 
 use std::fmt;
 use std::time::Duration;
@@ -19,10 +20,26 @@ pub enum CaptureKind {
     JvmHistogramAll,
     /// `HeapProfiler.collectGarbage`.
     NodeCollection,
+    /// `GC.heap_dump -all`: a walk of the heap that writes it.
+    JvmDumpAll,
+    /// `GC.heap_dump`: a full collection, and a walk of what is left that writes it.
+    JvmDumpLive,
+    /// `HeapProfiler.takeHeapSnapshot`.
+    NodeSnapshot,
 }
 
 impl CaptureKind {
-    const COUNT: usize = 4;
+    const COUNT: usize = 7;
+
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::JvmCollection,
+        Self::JvmHistogramLive,
+        Self::JvmHistogramAll,
+        Self::NodeCollection,
+        Self::JvmDumpAll,
+        Self::JvmDumpLive,
+        Self::NodeSnapshot,
+    ];
 
     const fn index(self) -> usize {
         match self {
@@ -30,6 +47,9 @@ impl CaptureKind {
             Self::JvmHistogramLive => 1,
             Self::JvmHistogramAll => 2,
             Self::NodeCollection => 3,
+            Self::JvmDumpAll => 4,
+            Self::JvmDumpLive => 5,
+            Self::NodeSnapshot => 6,
         }
     }
 
@@ -42,7 +62,30 @@ impl CaptureKind {
             Self::JvmHistogramLive => Rate { expected: 4.5e-3, worst: 29.0e-3 },
             Self::JvmHistogramAll => Rate { expected: 1.3e-3, worst: 2.7e-3 },
             Self::NodeCollection => Rate { expected: 10.0e-3, worst: 25.0e-3 },
+            Self::JvmDumpAll => Rate { expected: 10.0e-3, worst: 42.0e-3 },
+            // The dump, and before it the collection; less when much of the heap is garbage.
+            Self::JvmDumpLive => Rate { expected: 12.6e-3, worst: 46.5e-3 },
+            Self::NodeSnapshot => Rate { expected: 120.0e-3, worst: 480.0e-3 },
         }
+    }
+}
+
+impl CaptureKind {
+    /// The name under which it is remembered.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::JvmCollection => "jvm_collection",
+            Self::JvmHistogramLive => "jvm_histogram_live",
+            Self::JvmHistogramAll => "jvm_histogram_all",
+            Self::NodeCollection => "node_collection",
+            Self::JvmDumpAll => "jvm_dump_all",
+            Self::JvmDumpLive => "jvm_dump_live",
+            Self::NodeSnapshot => "node_snapshot",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -53,6 +96,9 @@ impl fmt::Display for CaptureKind {
             Self::JvmHistogramLive => "a class histogram of live objects",
             Self::JvmHistogramAll => "a class histogram of all objects",
             Self::NodeCollection => "a forced collection of V8",
+            Self::JvmDumpAll => "a heap dump of all objects",
+            Self::JvmDumpLive => "a heap dump of live objects",
+            Self::NodeSnapshot => "a heap snapshot of V8",
         })
     }
 }
@@ -71,8 +117,13 @@ const PAUSE_FLOOR: Duration = Duration::from_millis(20);
 /// objects takes longer per MiB, which is what the observations are for.
 const BYTES_PER_OBJECT: f64 = 35.0;
 
-/// Observations kept for each kind: enough for a median, few enough to follow a heap that changes.
+/// Observations kept for each kind: enough for a worst case, few enough to follow a heap that
+/// changes.
 const OBSERVATIONS_MAX: usize = 8;
+
+/// The newest of them, whose median is expected: one outlier moves nothing, and a machine that has
+/// become twice as fast or slow is believed at the second capture after.
+const NEWEST: usize = 3;
 
 /// A worst case learnt from few observations is widened by this: the next one may meet a busier
 /// machine.
@@ -92,9 +143,17 @@ pub struct PredictedPause {
 }
 
 /// Predicts the pauses of one process. Fixed size.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PausePredictor {
     observed: [Observations; CaptureKind::COUNT],
+    /// Where the observations come from, in words.
+    scope: &'static str,
+}
+
+impl Default for PausePredictor {
+    fn default() -> Self {
+        Self::of("in this process")
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,6 +169,12 @@ impl PausePredictor {
         Self::default()
     }
 
+    /// One that learns from elsewhere than one process: `scope` says from where, after "the
+    /// median of the last 3 ".
+    pub fn of(scope: &'static str) -> Self {
+        Self { observed: Default::default(), scope }
+    }
+
     /// What `kind` will take on a heap of which `used` is in use.
     pub fn predict(&self, kind: CaptureKind, used: Bytes) -> PredictedPause {
         let typical = kind.typical();
@@ -117,10 +182,11 @@ impl PausePredictor {
         let rate = seen.rate().unwrap_or(typical);
         let mib = used.as_f64() / f64::from(1 << 20);
         let pause = |rate: f64| PAUSE_FLOOR.saturating_add(seconds(mib * rate));
+        let scope = self.scope;
         let origin = match seen.count {
-            0 => "as measured on a 2-core machine; none was made in this process yet".to_owned(),
-            1 => "as the one made in this process before took".to_owned(),
-            count => format!("the median of the last {count} in this process"),
+            0 => format!("as measured on a 2-core machine; none was made {scope} yet"),
+            1 => format!("as the one made {scope} before took"),
+            count => format!("the median of the last {} {scope}", count.min(NEWEST)),
         };
         let objects = used.as_f64() / BYTES_PER_OBJECT / 1e6;
         PredictedPause {
@@ -154,11 +220,16 @@ impl Observations {
     }
 
     fn rate(&self) -> Option<Rate> {
-        let mut known = self.rates;
-        let known = &mut known[..self.count];
-        known.sort_by(f64::total_cmp);
-        let worst = known.last()? * WORST_OVER_SEEN;
-        Some(Rate { expected: known[known.len() / 2], worst })
+        let worst = self.rates[..self.count].iter().copied().max_by(f64::total_cmp)?;
+        let mut newest: Vec<f64> =
+            (1..=self.count.min(NEWEST)).map(|back| self.rates[self.place(back)]).collect();
+        newest.sort_by(f64::total_cmp);
+        Some(Rate { expected: newest[newest.len() / 2], worst: worst * WORST_OVER_SEEN })
+    }
+
+    /// Where the observation is that was made so many before the next one.
+    fn place(&self, back: usize) -> usize {
+        (self.next + OBSERVATIONS_MAX - back) % OBSERVATIONS_MAX
     }
 }
 
@@ -170,13 +241,6 @@ fn seconds(seconds: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const KINDS: [CaptureKind; 4] = [
-        CaptureKind::JvmCollection,
-        CaptureKind::JvmHistogramLive,
-        CaptureKind::JvmHistogramAll,
-        CaptureKind::NodeCollection,
-    ];
 
     /// The stalls that were measured, in milliseconds, on heaps of so many MiB.
     #[test]
@@ -194,6 +258,18 @@ mod tests {
         check(CaptureKind::JvmHistogramAll, 196, 168..=518);
         check(CaptureKind::JvmHistogramAll, 920, 1150..=1370);
         check(CaptureKind::NodeCollection, 38, 300..=936);
+        check(CaptureKind::JvmDumpAll, 196, 1300..=8100);
+        check(CaptureKind::JvmDumpAll, 920, 11_000..=14_000);
+        check(CaptureKind::NodeSnapshot, 38, 3400..=18_200);
+        check(CaptureKind::NodeSnapshot, 148, 13_600..=13_600 * 2);
+    }
+
+    #[test]
+    fn every_kind_is_known_by_its_word() {
+        for (index, kind) in CaptureKind::ALL.into_iter().enumerate() {
+            assert_eq!((CaptureKind::from_word(kind.word()), kind.index()), (Some(kind), index));
+        }
+        assert_eq!(CaptureKind::from_word("jvm"), None);
     }
 
     #[test]
@@ -223,11 +299,25 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_has_become_faster_is_believed_at_the_second_capture() {
+        let mut predictor = PausePredictor::new();
+        let heap = Bytes::from_mib(100);
+        let mut expected = Vec::new();
+        for ms in [9020, 9020, 9020, 9020, 120, 120, 120] {
+            predictor.observe(CaptureKind::JvmDumpAll, heap, Duration::from_millis(ms));
+            let predicted = predictor.predict(CaptureKind::JvmDumpAll, heap);
+            expected.push(predicted.expected.as_millis());
+            assert!(predicted.at_most.as_millis() > 13_000, "the worst is not forgotten");
+        }
+        assert_eq!(expected, [9020, 9020, 9020, 9020, 9020, 120, 120]);
+    }
+
+    #[test]
     fn the_ends_of_the_number_line_are_pauses_too() {
         let mut predictor = PausePredictor::new();
         predictor.observe(CaptureKind::JvmCollection, Bytes(0), Duration::MAX);
         predictor.observe(CaptureKind::JvmCollection, Bytes(u64::MAX), Duration::MAX);
-        for kind in KINDS {
+        for kind in CaptureKind::ALL {
             for used in [Bytes(0), Bytes(u64::MAX)] {
                 let predicted = predictor.predict(kind, used);
                 assert!(PAUSE_FLOOR <= predicted.expected);

@@ -33,6 +33,7 @@ pub struct Status {
     /// `R`, `S`, `D`, `T` stopped, `t` traced, `Z` dead and not reaped, `X` dead.
     pub state: char,
     pub effective_uid: u32,
+    pub effective_gid: u32,
     /// The id that the process has in its own PID namespace.
     pub namespaced_pid: u32,
     /// Bit `n - 1` is set when the process has a handler for signal `n`.
@@ -151,6 +152,7 @@ fn parse_status(text: &str) -> Result<Status, &'static str> {
     Ok(Status {
         state: value("State")?.chars().next().ok_or("State")?,
         effective_uid: nth("Uid", 1)?,
+        effective_gid: nth("Gid", 1)?,
         namespaced_pid: namespaced.ok_or("NSpid")?,
         caught: u64::from_str_radix(value("SigCgt")?, 16).map_err(|_| "SigCgt")?,
     })
@@ -190,12 +192,13 @@ mod tests {
     use super::*;
 
     const STATUS: &str = "Name:\tjava\nState:\tS (sleeping)\nTgid:\t6636\nUid:\t0\t1000\t0\t0\n\
-                          NSpid:\t6636\t17\t1\nSigCgt:\t2000000181005ccd\n";
+                          Gid:\t0\t1001\t0\t0\nNSpid:\t6636\t17\t1\nSigCgt:\t2000000181005ccd\n";
 
     #[test]
     fn a_status_gives_the_id_in_the_innermost_namespace_and_the_effective_user() {
         let status = parse_status(STATUS).unwrap();
         assert_eq!((status.namespaced_pid, status.effective_uid, status.state), (1, 1000, 'S'));
+        assert_eq!(status.effective_gid, 1001);
         assert!(status.catches(Signal::QUIT));
         assert!(!status.is_stopped());
     }

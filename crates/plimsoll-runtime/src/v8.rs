@@ -1,12 +1,13 @@
-//! Talks to a Node.js process through its inspector: heap counters, memory of the process, and a
-//! forced collection.
+//! Talks to a Node.js process through its inspector: heap counters, memory of the process, a
+//! forced collection, and what is left of the heap as a snapshot or a profile (`heap`).
 //!
-//! Not here: heap snapshots, which take the process to nine times its heap. One [`Inspector`] is
-//! one web socket; keep it for as long as the process is watched, and [`Inspector::close`] it.
+//! Not here: whether a snapshot is safe, which takes the process to nine times its heap
+//! (`capture`). One [`Inspector`] is one web socket; keep it for as long as the process is watched, and [`Inspector::close`] it.
 //! While it is open, anyone on this machine's loopback who can list its target may talk to the
 //! process too, so it is opened for a question and not for good.
 
 mod error;
+mod heap;
 mod open;
 mod port;
 
@@ -22,12 +23,21 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 pub use error::{InspectorError, InspectorStep};
+pub use heap::SnapshotMessage;
 
 use crate::clock::Stopwatch;
 use crate::process::ProcessFiles;
 
 /// How long a polite goodbye may take.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Largest message while only counters are asked for. They take less than 1 KiB; a service that
+/// logs while we listen can send larger ones, which end the connection.
+const COUNTER_MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Largest message while a capture is made: a sampling profile is one, with some 200 bytes for
+/// each call path; pieces of a snapshot have 100 KiB.
+const CAPTURE_MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// How long each part of a conversation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +95,29 @@ impl Inspector {
         pid: u32,
         patience: Patience,
     ) -> Result<Self, InspectorError> {
+        Self::open_for(proc_root, pid, patience, COUNTER_MESSAGE_BYTES_MAX).await
+    }
+
+    /// As [`Self::open`], for answers as large as a profile.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_for_capture(
+        proc_root: &Path,
+        pid: u32,
+        patience: Patience,
+    ) -> Result<Self, InspectorError> {
+        Self::open_for(proc_root, pid, patience, CAPTURE_MESSAGE_BYTES_MAX).await
+    }
+
+    async fn open_for(
+        proc_root: &Path,
+        pid: u32,
+        patience: Patience,
+        message_bytes_max: usize,
+    ) -> Result<Self, InspectorError> {
         let process = ProcessFiles::new(proc_root, pid);
-        let opened = open::open(&process, patience.open).await?;
+        let opened = open::open(&process, patience.open, message_bytes_max).await?;
         Ok(Self {
             process,
             socket: opened.socket,

@@ -27,6 +27,7 @@ pub mod event;
 pub mod explain;
 pub mod fleet;
 pub mod heap;
+pub mod heap_capture;
 pub mod incident;
 pub mod journal;
 pub mod local;

@@ -1,5 +1,6 @@
 //! `plimsoll heap ..`: what a process holds in memory. Each command lives in the file of its name.
 
+mod capture;
 mod diff;
 mod dump;
 mod page;
@@ -14,6 +15,7 @@ use crate::output::Format;
 /// What a process holds in memory, who holds it, and what grew.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum HeapCommand {
+    Capture(Box<capture::Args>),
     Report(report::Args),
     Diff(diff::Args),
     Path(path::Args),
@@ -21,6 +23,7 @@ pub(crate) enum HeapCommand {
 
 pub(crate) fn run(command: HeapCommand, format: Format) -> Result<Exit, Failure> {
     match command {
+        HeapCommand::Capture(args) => capture::run(*args, format),
         HeapCommand::Report(args) => report::run(&args, format),
         HeapCommand::Diff(args) => diff::run(&args, format),
         HeapCommand::Path(args) => path::run(&args, format),

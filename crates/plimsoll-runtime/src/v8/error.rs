@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_tungstenite::tungstenite;
 
+use crate::http::HttpError;
 use crate::process::StatusError;
 
 /// The steps of a conversation, in order. Each has a deadline.
@@ -39,10 +40,10 @@ pub enum InspectorError {
     #[error("could not read what process {pid} listens on; run as root or as its user")]
     Sockets { pid: u32, source: io::Error },
     #[error(
-        "process {pid} is in another network namespace, where its inspector cannot be reached; \
-         run the agent in its pod, or with the namespace of the node"
+        "process {pid} is in another network namespace, which this program may not enter; run it \
+         as root, or in the pod of the process"
     )]
-    OtherNetwork { pid: u32 },
+    OtherNetwork { pid: u32, source: io::Error },
     #[error(
         "process {pid} was not asked, because it has no handler for SIGUSR1 and the signal would \
          kill it; it is no Node.js, or is still starting, or was started with --disable-sigusr1"
@@ -61,7 +62,7 @@ pub enum InspectorError {
     #[error("what process {pid} serves on port {port} is not an inspector: {why}")]
     NotAnInspector { pid: u32, port: u16, why: &'static str },
     #[error("process {pid} could not be talked to {step}")]
-    Http { pid: u32, step: InspectorStep, source: reqwest::Error },
+    Http { pid: u32, step: InspectorStep, source: HttpError },
     #[error("process {pid} could not be connected")]
     Connect { pid: u32, source: io::Error },
     #[error("the connection to the inspector of process {pid} broke {step}; open it again")]

@@ -4,6 +4,7 @@
 //! it. A service with a handler of its own for SIGUSR1 cannot be told apart from outside: that
 //! handler then runs, and no inspector opens.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::error::{InspectorError, InspectorStep};
 use super::port;
 use crate::clock::Stopwatch;
+use crate::http::{self, HttpError};
 use crate::process::{Held, ProcessFiles, Status};
+use crate::sockets;
 
 /// How often the port is looked for after the signal: the inspector opens in about 50 ms.
 const PORT_POLL: Duration = Duration::from_millis(10);
@@ -27,11 +30,7 @@ const PORT_POLL: Duration = Duration::from_millis(10);
 const OTHER_PORT_AFTER: Duration = Duration::from_millis(500);
 
 /// Largest list of targets that is taken. It has one target of some 500 bytes.
-const TARGETS_BYTES_MAX: usize = 64 << 10;
-
-/// Largest message. Counters and evaluations take less than 1 KiB; a service that logs while we
-/// listen can send larger ones, which end the connection.
-const MESSAGE_BYTES_MAX: usize = 1 << 20;
+const TARGETS_BYTES_MAX: u64 = 64 << 10;
 
 /// A connection to an inspector.
 pub(super) struct Opened {
@@ -42,22 +41,20 @@ pub(super) struct Opened {
 pub(super) async fn open(
     process: &ProcessFiles,
     patience: Duration,
+    message_bytes_max: usize,
 ) -> Result<Opened, InspectorError> {
     let pid = process.pid();
     let step = InspectorStep::Find;
     let failed = |source| InspectorError::Sockets { pid, source };
     let arguments = process.arguments().map_err(|_| InspectorError::Gone { pid, step })?;
-    if !process.shares_our_network().map_err(failed)? {
-        return Err(InspectorError::OtherNetwork { pid });
-    }
     let wanted = port::wanted_port(&arguments);
-    let before = port::listening(process).map_err(failed)?;
+    let before = sockets::listening(process).map_err(failed)?;
     let open = before.iter().find(|address| address.port() == wanted);
     let (address, opened_by_us) = match open {
         Some(address) => (*address, false),
         None => (wake(process, wanted, &before, patience).await?, true),
     };
-    let socket = connect(pid, address, patience).await?;
+    let socket = connect(process, address, patience, message_bytes_max).await?;
     Ok(Opened { socket, opened_by_us })
 }
 
@@ -76,7 +73,7 @@ async fn wake(
     check_signal_is_safe(pid, &status)?;
     held.signal(Signal::USR1).map_err(|source| InspectorError::Signal { pid, source })?;
     loop {
-        let now = port::listening(process).unwrap_or_default();
+        let now = sockets::listening(process).unwrap_or_default();
         let new: Vec<&SocketAddr> = now.iter().filter(|now| !before.contains(now)).collect();
         let is_late = watch.elapsed() > OTHER_PORT_AFTER;
         let is_other = |address: &SocketAddr| is_late && address.ip().is_loopback();
@@ -108,19 +105,18 @@ fn check_signal_is_safe(pid: u32, status: &Status) -> Result<(), InspectorError>
 }
 
 async fn connect(
-    pid: u32,
+    process: &ProcessFiles,
     address: SocketAddr,
     patience: Duration,
+    message_bytes_max: usize,
 ) -> Result<WebSocketStream<TcpStream>, InspectorError> {
-    let step = InspectorStep::Connect;
+    let (pid, step) = (process.pid(), InspectorStep::Connect);
     let connecting = async {
-        let path = target_path(pid, address).await?;
-        let stream = TcpStream::connect(address)
-            .await
-            .map_err(|source| InspectorError::Connect { pid, source })?;
+        let path = target_path(process, address, patience).await?;
+        let stream = stream(process, address, patience).await?;
         let limits = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+            .max_message_size(Some(message_bytes_max))
+            .max_frame_size(Some(message_bytes_max));
         let url = format!("ws://{address}{path}");
         let handshake = tokio_tungstenite::client_async_with_config(url, stream, Some(limits));
         let (socket, _) = handshake.await.map_err(|source| InspectorError::Broken {
@@ -134,31 +130,40 @@ async fn connect(
     timeout(patience, connecting).await.map_err(out_of_time)?
 }
 
-/// The path of the only target, which is a random id: knowing it is the inspector's password.
-async fn target_path(pid: u32, address: SocketAddr) -> Result<String, InspectorError> {
-    let step = InspectorStep::Connect;
-    let failed = |source| InspectorError::Http { pid, step, source };
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(failed)?;
-    let answer = client.get(format!("http://{address}/json/list")).send().await.map_err(failed)?;
-    let refuse = |why| InspectorError::NotAnInspector { pid, port: address.port(), why };
-    let body = bounded_body(answer).await.map_err(failed)?.ok_or_else(|| refuse("too long"))?;
-    parse_target_path(&body).map_err(refuse)
+async fn stream(
+    process: &ProcessFiles,
+    address: SocketAddr,
+    patience: Duration,
+) -> Result<TcpStream, InspectorError> {
+    let pid = process.pid();
+    sockets::connect(process, address, patience).await.map_err(|source| {
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            InspectorError::OtherNetwork { pid, source }
+        } else {
+            InspectorError::Connect { pid, source }
+        }
+    })
 }
 
-/// `None` when the body is longer than [`TARGETS_BYTES_MAX`].
-async fn bounded_body(mut answer: reqwest::Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+/// The path of the only target, which is a random id: knowing it is the inspector's password.
+async fn target_path(
+    process: &ProcessFiles,
+    address: SocketAddr,
+    patience: Duration,
+) -> Result<String, InspectorError> {
+    let pid = process.pid();
+    let mut stream = stream(process, address, patience).await?;
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > TARGETS_BYTES_MAX {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
+    let refuse = |why| InspectorError::NotAnInspector { pid, port: address.port(), why };
+    let status =
+        http::get(&mut stream, "/json/list", TARGETS_BYTES_MAX, http::Body::Whole(&mut body)).await;
+    let step = InspectorStep::Connect;
+    match status {
+        Ok(200) => parse_target_path(&body).map_err(refuse),
+        Ok(_) => Err(refuse("it does not list its targets")),
+        Err(HttpError::TooLong { .. }) => Err(refuse("too long")),
+        Err(source) => Err(InspectorError::Http { pid, step, source }),
     }
-    Ok(Some(body))
 }
 
 /// Only the path is taken: the host in the answer could send us anywhere.

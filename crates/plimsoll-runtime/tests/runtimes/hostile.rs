@@ -19,8 +19,8 @@ fn process_folder(root: &Path, pid: u32) {
     std::fs::create_dir_all(folder.join("root/tmp")).expect("the folder is ours");
     let uid = rustix::process::geteuid().as_raw();
     let status = format!(
-        "State:\tS (sleeping)\nTgid:\t{pid}\nUid:\t{uid}\t{uid}\t0\t0\nNSpid:\t{pid}\n\
-         SigCgt:\t0000000000000000\n"
+        "State:\tS (sleeping)\nTgid:\t{pid}\nUid:\t{uid}\t{uid}\t0\t0\n\
+         Gid:\t0\t0\t0\t0\nNSpid:\t{pid}\nSigCgt:\t0000000000000000\n"
     );
     std::fs::write(folder.join("status"), status).expect("the folder is ours");
 }

@@ -3,6 +3,10 @@
 //! written once.
 
 mod attach;
+mod capture;
+mod capture_fails;
+mod capture_others;
+mod capturing;
 mod hostile;
 mod hsperfdata;
 mod jvm;
