@@ -5,7 +5,9 @@
 //! them over seeds, over what once broke them (`regressions`), and over some thousand mutations of
 //! both, so that no target rots between two long runs. Not here: whether a reader is right.
 
+mod dumps;
 mod heap;
+mod heaps;
 mod ingest;
 mod machine;
 #[cfg(test)]
@@ -102,6 +104,12 @@ pub const TARGETS: &[Target] = &[
         seeds: heap::heaptrack_seeds,
     },
     Target {
+        name: "hprof",
+        promise: "a heap dump is refused, or what is alive is part of it, and holders of what is alive",
+        check: dumps::hprof,
+        seeds: dumps::hprof_seeds,
+    },
+    Target {
         name: "hsperfdata",
         promise: "counters are refused or counted, and a live set is no less than nothing",
         check: runtime::hsperfdata,
@@ -180,6 +188,13 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::prometheus,
     },
     Target {
+        name: "redact",
+        promise: "a redacted dump is as long as it was, in pieces or whole; redacting it again \
+                  changes nothing; a snapshot keeps its graph",
+        check: heaps::redact,
+        seeds: heaps::redact_seeds,
+    },
+    Target {
         name: "requests",
         promise: "a body of the API is refused or survives its JSON",
         check: records::requests,
@@ -203,6 +218,12 @@ pub const TARGETS: &[Target] = &[
         promise: "a pickle is refused or a snapshot, and names no class but the snapshot's",
         check: heap::tracemalloc,
         seeds: heap::tracemalloc_seeds,
+    },
+    Target {
+        name: "v8_snapshot",
+        promise: "a snapshot is refused, or everything in it is retained by its root",
+        check: heaps::v8_snapshot,
+        seeds: heaps::v8_seeds,
     },
 ];
 

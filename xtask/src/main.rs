@@ -12,6 +12,7 @@ mod clock;
 mod demo;
 mod fuzz;
 mod needs;
+mod npm;
 mod pipeline;
 mod stage;
 mod text;

@@ -16,7 +16,7 @@ pub(crate) struct Need {
     pub(crate) skipped_without: &'static str,
 }
 
-/// The table. Packages of npm: none yet.
+/// The table. Packages of npm stand in `npm`.
 const NEEDS: &[Need] = &[
     Need {
         program: "javac",

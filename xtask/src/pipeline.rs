@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::needs;
+use crate::npm;
 use crate::stage::Stages;
 use crate::tidy;
 
@@ -45,6 +46,7 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     stages.call("requirements", "cargo xtask test", |_| {
         missing = needs::provide();
+        npm::provide(root);
         Ok(())
     })?;
     read_only_stages(&mut stages)?;

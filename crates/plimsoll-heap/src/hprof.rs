@@ -14,6 +14,7 @@ mod link;
 mod look;
 mod record;
 mod roles;
+mod survey;
 mod tally;
 mod top;
 mod window;
@@ -32,6 +33,9 @@ use crate::graph::Graph;
 use crate::source::{Hands, Progress, Source};
 
 pub use self::look::HprofShape;
+pub use self::survey::{
+    Counted, Duplicate, Duplicates, Finalizers, Owned, Resources, Slots, Survey,
+};
 pub use self::tally::Tally;
 
 /// Why something is no dump that can be read.
@@ -53,6 +57,8 @@ pub enum HprofError {
         "the dump has {objects} objects, which need about {needed} bytes of memory; {given} may be taken"
     )]
     Memory { objects: u64, needed: u64, given: u64 },
+    #[error("the dump's classes have more fields than any program's; is it damaged?")]
+    TooManyFields,
     #[error("there is no object in the dump; was it cut off after its head?")]
     Empty,
 }

@@ -18,12 +18,14 @@ mod hprof;
 mod kind;
 mod paths;
 pub mod profile;
+mod redact;
 mod report;
 mod shape;
 mod signatures;
 mod source;
 mod suspects;
 mod unpack;
+mod v8;
 
 pub use class_name::{Origin, origin, readable};
 pub use difference::{Grown, Growth, HeapDifference, heap_difference};
@@ -34,12 +36,19 @@ pub use graph::{Arena, Edges, Graph, NODES_MAX, Sizes, TooLarge};
 pub use growth::{GrowthRow, HistogramGrowth, difference};
 pub use histogram::{ClassHistogram, ClassRow, HistogramError, HistogramTotal};
 pub use holders::{Elements, Holder, holders};
-pub use hprof::{Damage, End, Hprof, HprofError, HprofShape, RootKind, Strength, Tally};
+pub use hprof::{
+    Counted, Damage, Duplicate, Duplicates, End, Finalizers, Hprof, HprofError, HprofShape, Owned,
+    Resources, RootKind, Slots, Strength, Survey, Tally,
+};
 pub use kind::{Kind, UnknownKind};
 pub use paths::{Path, Step, paths};
+pub use redact::{Level, RedactError, Redacted, Redactor, redact};
 pub use report::{ACCUSED_MAX, Accused, Branch, HeapReport, short, thousands, told, tree, words};
 pub use shape::{Label, Role, Shape};
 pub use signatures::Signatures;
 pub use source::{Hands, OneHand, Progress, Silent, Source};
 pub use suspects::{BYTES_MIN, Held, LOADERS_MIN, SHARE_MIN, Suspect, suspects};
 pub use unpack::{UnpackError, Unpacked, unpack};
+pub use v8::{
+    Detachedness, Edge, EdgeKind, EdgeLabel, EdgeName, NodeKind, Snapshot, SnapshotError, TypeNames,
+};

@@ -19,7 +19,7 @@ pub trait Source: Sync {
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
-impl Source for [u8] {
+impl Source for &[u8] {
     fn size(&self) -> u64 {
         self.len() as u64
     }
@@ -29,6 +29,16 @@ impl Source for [u8] {
         let taken = rest.and_then(|rest| rest.get(..buffer.len()));
         buffer.copy_from_slice(taken.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
+    }
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(at, buffer)
     }
 }
 

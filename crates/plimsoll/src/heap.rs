@@ -5,6 +5,7 @@ mod diff;
 mod dump;
 mod page;
 mod path;
+mod redact;
 mod report;
 mod shapes;
 mod whole;
@@ -19,6 +20,7 @@ pub(crate) enum HeapCommand {
     Report(report::Args),
     Diff(diff::Args),
     Path(path::Args),
+    Redact(redact::Args),
 }
 
 pub(crate) fn run(command: HeapCommand, format: Format) -> Result<Exit, Failure> {
@@ -27,5 +29,6 @@ pub(crate) fn run(command: HeapCommand, format: Format) -> Result<Exit, Failure>
         HeapCommand::Report(args) => report::run(&args, format),
         HeapCommand::Diff(args) => diff::run(&args, format),
         HeapCommand::Path(args) => path::run(&args, format),
+        HeapCommand::Redact(args) => redact::run(&args, format),
     }
 }

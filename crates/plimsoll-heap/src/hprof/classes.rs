@@ -7,14 +7,20 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::HprofError;
 use super::record::{ClassDump, Kind};
 use super::top::Top;
 
 /// Objects begin at multiples of this, in bytes.
 const ALIGNMENT: u64 = 8;
 
-/// Classes above one another at most; the JVM itself gives up long before.
-const DEPTH_MAX: usize = 1000;
+/// Classes above one another at most: real ones stay below 30.
+const DEPTH_MAX: usize = 256;
+
+/// Steps that laying out all classes may take: each goes over its own fields and those of all above
+/// it. A hundred thousand real classes take some 10 million; a hostile dump of a megabyte could ask
+/// for a billion, and 4 bytes of memory for each.
+const LAYOUT_STEPS_MAX: usize = 1 << 24;
 
 /// Ids of a dump are addresses, and spread well by one multiplication. A dump made to collide costs
 /// its reader time in proportion to its classes, no more: maps by id hold classes only.
@@ -86,7 +92,12 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    pub(super) fn new(dumps: Vec<ClassDump>, top: &Top, widths: Widths) -> Self {
+    /// Of all that a dump tells of classes.
+    pub(super) fn new(
+        dumps: Vec<ClassDump>,
+        top: &Top,
+        widths: Widths,
+    ) -> Result<Self, HprofError> {
         let mut all: Vec<Class> = Vec::with_capacity(dumps.len());
         let mut by_id = ById::default();
         for dump in dumps {
@@ -104,10 +115,12 @@ impl Classes {
             classes.named(&name).unwrap_or_else(|| classes.add(name))
         });
         classes.unknown = classes.add("(class not in the dump)".into());
+        let mut steps = LAYOUT_STEPS_MAX;
         for at in 0..classes.all.len() {
-            classes.lay_out(at, top);
+            let taken = classes.lay_out(at, top, steps);
+            steps = steps.checked_sub(taken).ok_or(HprofError::TooManyFields)?;
         }
-        classes
+        Ok(classes)
     }
 
     fn add(&mut self, name: String) -> u32 {
@@ -141,11 +154,17 @@ impl Classes {
         std::iter::successors(first, above).take(DEPTH_MAX)
     }
 
-    fn lay_out(&mut self, number: usize, top: &Top) {
+    /// Says how many steps it took; gives up beyond `steps`.
+    fn lay_out(&mut self, number: usize, top: &Top, steps: usize) -> usize {
+        let mut taken = 0;
         let wide = u64::from(top.id_size);
         let (mut at, mut references, mut referent) = (0_u64, Vec::new(), None);
         let mut depths = Vec::new();
         for class in self.line(number as u32) {
+            taken += 1 + class.dump.fields.len();
+            if taken > steps {
+                break;
+            }
             let mut own = 0;
             for (name, kind) in &class.dump.fields {
                 if *kind == Kind::Reference {
@@ -171,6 +190,7 @@ impl Classes {
         class.references = references;
         class.referent = referent;
         class.instance_size = size.next_multiple_of(ALIGNMENT);
+        taken
     }
 
     /// What a class takes as an object: its static fields, and what each of `java.lang.Class` does.

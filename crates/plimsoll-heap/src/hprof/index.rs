@@ -148,7 +148,7 @@ pub(super) fn read<V: Visitor + Send>(
                 4 => walk::<4>(&mut window, visitor),
                 _ => walk::<8>(&mut window, visitor),
             };
-            flaws.note(stopped)
+            flaws.note(stopped.map_err(|stop| top.stopped(stop, to)))
         },
     )?;
     let mut all = Flaws { cut: top.cut, ..Flaws::default() };
@@ -178,9 +178,10 @@ impl Index {
             roots.extend(found.roots);
         }
         // Which hand came across what is chance, and must not show.
-        dumps.sort_by_key(|dump| dump.id);
+        dumps.sort_unstable();
+        roots.sort_unstable();
         let addresses = Addresses::of(marks, NODES_MAX).ok_or(HprofError::TooManyObjects)?;
-        let classes = Classes::new(dumps, top, widths(top.id_size, is_narrow));
+        let classes = Classes::new(dumps, top, widths(top.id_size, is_narrow))?;
         Ok(Self { addresses, classes, roots, flaws })
     }
 }

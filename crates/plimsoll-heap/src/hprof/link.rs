@@ -1,6 +1,6 @@
 //! The second reading of a dump's objects: what each is, what it takes, and whom it refers to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::addresses::Addresses;
@@ -293,8 +293,13 @@ impl Linked {
 fn roots(index: &Index) -> (Vec<(u32, RootKind)>, Vec<Thread>) {
     let number = |id: u64| index.addresses.number(id);
     let mut threads: BTreeMap<u32, Thread> = BTreeMap::new();
+    let mut nodes = BTreeSet::new();
     for root in index.roots.iter().filter(|root| root.kind == RootKind::Thread) {
-        if let (Some(serial), Some(node)) = (root.thread, number(root.id)) {
+        if let (Some(serial), Some(node)) = (root.thread, number(root.id))
+            && !threads.contains_key(&serial)
+            // No object is two threads: its references would be copied for each.
+            && nodes.insert(node)
+        {
             threads.insert(serial, Thread { node, stack: root.frame, locals: Vec::new() });
         }
     }

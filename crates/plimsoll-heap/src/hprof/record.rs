@@ -8,7 +8,7 @@ use super::RootKind;
 use super::window::{PIECE_MAX, Stop, Window};
 
 /// What a field or an element is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Reference,
     Boolean,
@@ -69,7 +69,7 @@ impl Kind {
 }
 
 /// A class, as far as it says something about references and sizes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClassDump {
     pub id: u64,
     pub above: u64,
@@ -88,7 +88,7 @@ pub(super) struct ClassDump {
 }
 
 /// Something that keeps an object alive from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Root {
     pub id: u64,
     pub kind: RootKind,

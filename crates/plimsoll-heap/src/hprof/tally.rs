@@ -69,6 +69,11 @@ impl Counter {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        let primitives = self.primitives.iter().all(|counted| counted.objects == 0);
+        primitives && self.instances.is_empty() && self.arrays.is_empty() && self.classes.is_empty()
+    }
+
     fn merge(&mut self, mut other: Self) {
         self.end_run();
         other.end_run();
@@ -142,17 +147,17 @@ impl Tally {
         let (counters, flaws) = index::read(source, &top, hands, told, begin, begin_part)?;
         let mut all = Counter::new(top.id_size);
         counters.into_iter().for_each(|counter| all.merge(counter));
-        if all.instances.is_empty() && all.classes.is_empty() {
+        if all.is_empty() {
             return Err(HprofError::Empty);
         }
-        Ok(Self::of(all, &top, flaws))
+        Self::of(all, &top, flaws)
     }
 
-    fn of(mut all: Counter, top: &Top, flaws: Flaws) -> Self {
-        all.classes.sort_by_key(|class| class.id);
+    fn of(mut all: Counter, top: &Top, flaws: Flaws) -> Result<Self, HprofError> {
+        all.classes.sort_unstable();
         let is_narrow = all.narrow.is_seen;
         let dumps = std::mem::take(&mut all.classes);
-        let classes = Classes::new(dumps, top, widths(top.id_size, is_narrow));
+        let classes = Classes::new(dumps, top, widths(top.id_size, is_narrow))?;
         let bytes = |counted: &Counted| counted.bytes[usize::from(!is_narrow)];
         let mut found = vec![HistogramTotal::default(); classes.all.len()];
         let mut add = |class: u32, objects: u64, bytes: u64| {
@@ -189,6 +194,6 @@ impl Tally {
             instances: rows.iter().map(|row| row.instances).sum(),
             bytes: Bytes(rows.iter().fold(0, |sum, row| sum.saturating_add(row.bytes.0))),
         };
-        Self { rows, total, cut: flaws.cut, damaged_parts: flaws.damaged_parts }
+        Ok(Self { rows, total, cut: flaws.cut, damaged_parts: flaws.damaged_parts })
     }
 }

@@ -14,6 +14,11 @@ use crate::source::Source;
 /// Bytes of all names at most. A JVM writes all its symbols: 5 to 30 MB in large services.
 const NAMES_BYTES_MAX: usize = 512 << 20;
 
+/// Bytes of a class's name that are kept. Each class keeps its own, and a hostile dump could give
+/// one name of 64 KB to each of its classes, which take 70 bytes; compilers stay below 300, because
+/// names become names of files.
+const CLASS_NAME_BYTES_MAX: usize = 1024;
+
 /// Segments are cut where they are longer, in bytes, so that several hands have work: old JVMs and
 /// `hprof` agents write the whole heap as one.
 const PART: u64 = 8 << 20;
@@ -36,9 +41,12 @@ impl Names {
     }
 
     pub(super) fn get(&self, id: u64) -> Option<std::borrow::Cow<'_, str>> {
+        self.bytes(id).map(String::from_utf8_lossy)
+    }
+
+    fn bytes(&self, id: u64) -> Option<&[u8]> {
         let (at, length) = *self.places.get(&id)?;
-        let bytes = self.bytes.get(at as usize..(at + length) as usize)?;
-        Some(String::from_utf8_lossy(bytes))
+        self.bytes.get(at as usize..(at + length) as usize)
     }
 }
 
@@ -64,8 +72,25 @@ pub(super) struct Top {
     pub stacks: HashMap<u32, Vec<u64>>,
     /// Where objects are, from and to.
     pub parts: Vec<(u64, u64)>,
+    /// Dumps in the file: agents of old JVMs write one behind the other. The last whole one is
+    /// read, because a leak is largest there; all together would count each object twice.
+    pub dumps: u32,
+    /// What the dump that is open has, until the next one begins.
+    open: Open,
     /// Where the file ends before it should.
     pub cut: Option<End>,
+}
+
+/// How far the dump is that was begun last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Open {
+    /// None, or one that ended.
+    #[default]
+    Nothing,
+    /// One that is a single record.
+    Whole,
+    /// Segments, which a record of its own ends.
+    Segments,
 }
 
 impl Top {
@@ -77,7 +102,12 @@ impl Top {
         loop {
             match top.record(source, &mut window) {
                 Ok(true) => {}
-                Ok(false) => break,
+                Ok(false) => {
+                    if top.open == Open::Segments {
+                        top.cut = Some(End { at: source.size() });
+                    }
+                    break;
+                }
                 Err(Stop::Unreadable(error)) => return Err(HprofError::Unreadable(error)),
                 Err(Stop::Cut { at } | Stop::Damaged { at, .. }) => {
                     top.cut = Some(End { at });
@@ -113,17 +143,26 @@ impl Top {
         window.begin_record();
         let tag = window.u8()?;
         window.skip(4)?;
-        let length = u64::from(window.u32()?);
+        let mut length = u64::from(window.u32()?);
         let begin = window.at();
+        if matches!(tag, 0x0c | 0x1c) && length == 0 && is_unfinished(window)? {
+            length = u64::MAX;
+        }
         let is_cut = length > window.left();
-        if matches!(tag, 0x0c | 0x1c) {
-            let end = begin + length.min(window.left());
-            self.segment(source, begin, end)?;
-            if is_cut {
-                self.cut = Some(End { at: end });
+        match tag {
+            0x0c | 0x1c => {
+                let end = begin + length.min(window.left());
+                if self.is_read(tag, is_cut) {
+                    self.segment(source, begin, end)?;
+                }
+                if is_cut {
+                    self.cut = Some(End { at: end });
+                }
+                window.skip(end - begin)?;
+                return Ok(true);
             }
-            window.skip(length.min(window.left()))?;
-            return Ok(true);
+            0x2c => self.open = Open::Nothing,
+            _ => {}
         }
         match (self.id_size, is_cut) {
             (_, true) => return Err(Stop::Cut { at: window.at() }),
@@ -186,6 +225,21 @@ impl Top {
         Ok(())
     }
 
+    /// Whether a segment is of the dump to read; forgets the parts of one before.
+    fn is_read(&mut self, tag: u8, is_cut: bool) -> bool {
+        let is_same = tag == 0x1c && self.open == Open::Segments;
+        self.open = if tag == 0x1c { Open::Segments } else { Open::Whole };
+        if is_same {
+            return true;
+        }
+        self.dumps += 1;
+        if is_cut && !self.parts.is_empty() {
+            return false;
+        }
+        self.parts.clear();
+        true
+    }
+
     /// Notes a segment, in parts that begin with a record each.
     fn segment(&mut self, source: &dyn Source, begin: u64, end: u64) -> Result<(), Stop> {
         if end - begin <= 2 * PART {
@@ -215,11 +269,33 @@ impl Top {
         Ok(())
     }
 
+    /// What it means that reading a part stopped: only what ends with the file can be cut off.
+    pub(super) fn stopped(&self, stop: Stop, part_end: u64) -> Stop {
+        let ends_early = self.cut.is_some_and(|cut| cut.at <= part_end);
+        match stop {
+            Stop::Cut { at } if !ends_early => {
+                Stop::Damaged { at, what: "a record that is longer than its segment" }
+            }
+            other => other,
+        }
+    }
+
     /// How a class is named; None of one that was never loaded.
     pub(super) fn class_name(&self, class: u64) -> Option<String> {
-        let name = self.names.get(*self.class_names.get(&class)?)?;
-        Some(crate::class_name::readable(&name.replace('/', ".")))
+        let name = self.names.bytes(*self.class_names.get(&class)?)?;
+        let kept = String::from_utf8_lossy(&name[..name.len().min(CLASS_NAME_BYTES_MAX)]);
+        let mut kept = crate::class_name::readable(&kept.replace('/', "."));
+        if name.len() > CLASS_NAME_BYTES_MAX {
+            kept.push_str("...");
+        }
+        Some(kept)
     }
+}
+
+/// Whether what follows a segment of no length is its first record. JDK 8 writes the length when the
+/// dump is done, so that of a JVM that was killed while it wrote has none.
+fn is_unfinished(window: &mut Window<'_>) -> Result<bool, Stop> {
+    Ok(window.left() > 0 && matches!(window.peek()?, 0x20..=0x23))
 }
 
 /// Wants to know where records end, and nothing else.

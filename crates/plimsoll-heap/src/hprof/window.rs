@@ -85,6 +85,13 @@ impl<'a> Window<'a> {
         Ok(&self.buffer[from..self.taken])
     }
 
+    /// The next byte, which stays the next.
+    pub(super) fn peek(&mut self) -> Result<u8, Stop> {
+        let byte = self.u8()?;
+        self.taken -= 1;
+        Ok(byte)
+    }
+
     #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
         let bytes = self.take(N)?;

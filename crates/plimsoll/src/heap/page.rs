@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("page.html");
 const PLACE: &str = "\"@DATA@\"";
 
 #[derive(Serialize)]
-struct PageData<'a> {
+struct PageContent<'a> {
     title: &'a str,
     report: plimsoll_wire::heap::HeapReportShape,
     tree: Node<'a>,
@@ -43,7 +43,7 @@ pub(super) fn of(
     title: &str,
 ) -> Result<String, serde_json::Error> {
     let tree = Node::from(&report.tree);
-    let page = PageData { title, report: shapes::report(report, flaws), tree };
+    let page = PageContent { title, report: shapes::report(report, flaws), tree };
     // Inside of a script, only an end tag or a comment could end the text.
     let text = serde_json::to_string(&page)?.replace('<', "\\u003c");
     Ok(PAGE.replacen(PLACE, &text, 1))

@@ -1,0 +1,4 @@
+//! `cargo xtask fuzz redact`. What is checked stands in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::check("redact", bytes));
