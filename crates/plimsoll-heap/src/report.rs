@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(["1", "412 003", "1 000 000"], [1, 412_003, 1_000_000].map(thousands)[..]);
         assert_eq!(short("com.shop.Store$Session"), "Store$Session");
         assert_eq!(short("java.lang.Object[]"), "Object[]");
-        assert_eq!(short("system / Context"), "system");
+        assert_eq!(short("system / Context"), "system / Context");
         assert_eq!(short("Map"), "Map");
     }
 }
