@@ -88,28 +88,24 @@ struct Axis {
 /// comes to rest: a cache fills by requests, a compiler warms up by time.
 struct Axes {
     straight: Axis,
-    other: Option<Axis>,
+    /// The best curve that comes to rest, on whichever axis.
+    resting: Option<Fit<2>>,
 }
 
 impl Axes {
     fn of(points: &[Point]) -> Option<Self> {
         let time = on_axis(points, |point| point.at);
         let work = on_axis(points, |point| point.work);
-        match (time, work) {
-            (Some(time), Some(work)) if work.line.errors < time.line.errors => {
-                Some(Self { straight: work, other: Some(time) })
-            }
-            (Some(time), work) => Some(Self { straight: time, other: work }),
-            (None, Some(work)) => Some(Self { straight: work, other: None }),
-            (None, None) => None,
-        }
-    }
-
-    /// The best curve that comes to rest, on whichever axis.
-    fn resting(&self) -> Option<Fit<2>> {
-        let axes = std::iter::once(&self.straight).chain(&self.other);
-        let fits = axes.filter_map(best_resting);
-        fits.min_by(|a, b| a.errors.total_cmp(&b.errors))
+        let (straight, other) = match (time, work) {
+            (Some(time), Some(work)) if work.line.errors < time.line.errors => (work, Some(time)),
+            (Some(time), work) => (time, work),
+            (None, work) => (work?, None),
+        };
+        // Work that is not known goes on with time: the same axis again.
+        let other = other.filter(|other| other.places != straight.places);
+        let fits = [&straight].into_iter().chain(&other).filter_map(best_resting);
+        let resting = fits.min_by(|a, b| a.errors.total_cmp(&b.errors));
+        Some(Self { straight, resting })
     }
 }
 
@@ -149,7 +145,7 @@ fn best_resting(axis: &Axis) -> Option<Fit<2>> {
 
 /// What is left after a warm-up, when a line survives beside every curve that comes to rest.
 fn rest_after_warm_up<'a>(axes: &Axes, points: &'a [Point]) -> Option<&'a [Point]> {
-    let resting = axes.resting()?;
+    let resting = axes.resting.as_ref()?;
     let axis = &axes.straight;
     let both = |constant: f64| {
         let warm = Resting::Exponential(constant);
@@ -177,7 +173,7 @@ fn describe(axes: &Axes, points: &[Point]) -> Option<Trend> {
     let rise = axis.line.coefficients[1];
     let slope = |from: f64, to: f64| slope_within(axis, from, to);
     let (increment, error) = increments(axis);
-    let rests = axes.resting().map(|fit| fit.margin_over(axis.line.errors, axis.exact));
+    let rests = axes.resting.as_ref().map(|fit| fit.margin_over(axis.line.errors, axis.exact));
     let slowing = rests.is_some_and(|margin| margin >= limits::MARGIN.default);
     let (early, recent) = (slope(0.0, 0.5), slope(0.5, 1.0));
     Some(Trend {

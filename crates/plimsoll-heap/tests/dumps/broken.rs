@@ -127,7 +127,8 @@ fn a_dump_of_one_large_record_is_read_by_several_hands() {
     assert!(bytes.len() > 24 << 20, "no larger than what is split");
     assert_eq!(count(&bytes, "com.shop.Session"), 3000);
     let found = |hands| {
-        let hprof = Hprof::read(&bytes.as_slice(), Strength::All, None, &Crew(hands), &Silent).unwrap();
+        let hprof =
+            Hprof::read(&bytes.as_slice(), Strength::All, None, &Crew(hands), &Silent).unwrap();
         let (dominators, sizes) = (hprof.dominators(), &hprof.graph().sizes);
         let nodes = 0..hprof.objects() as u32;
         let all = nodes.map(|node| (dominators.above(node), dominators.retained(node, sizes)));
