@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::hprof::Survey;
 use crate::paths::{Path, paths};
 use crate::shape::{Label, Shape};
 use crate::signatures::{Key, Signature, Signatures, TOP};
@@ -32,6 +33,8 @@ pub struct HeapReport {
     pub holders: Vec<Suspect>,
     /// What is alive, by type.
     pub types: Vec<Held>,
+    /// Waste, and memory outside of the heap, where the dump tells.
+    pub survey: Option<Survey>,
     pub tree: Branch,
 }
 
@@ -61,7 +64,8 @@ impl HeapReport {
     /// # Errors
     /// When names cannot be read from the dump.
     pub fn of(shape: &dyn Shape) -> io::Result<Self> {
-        let mut holders = suspects(shape)?;
+        let survey = shape.survey()?;
+        let mut holders = suspects(shape, survey.as_ref())?;
         let mut accused = Vec::new();
         for suspect in holders.iter().filter(|suspect| suspect.is_large()).take(ACCUSED_MAX) {
             accused.push(accuse(shape, suspect.clone())?);
@@ -75,6 +79,7 @@ impl HeapReport {
             accused,
             holders,
             types,
+            survey,
             tree: tree(&Signatures::of(shape)),
         })
     }

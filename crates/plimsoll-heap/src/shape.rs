@@ -6,6 +6,7 @@ use std::io;
 
 use crate::dominators::Dominators;
 use crate::graph::Graph;
+use crate::hprof::Survey;
 
 /// What a type is to someone who looks for an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,16 @@ pub trait Shape {
 
     /// Whether a thread holds a node by a running method: work that is going on.
     fn is_in_flight(&self, thread: u32, node: u32) -> bool;
+
+    /// What else the dump tells: memory outside of the heap, the same data many times. None of formats
+    /// that do not tell; the dump is read again for it.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    fn survey(&self) -> io::Result<Option<Survey>>;
+
+    /// The type of objects that own memory outside of the heap.
+    fn buffer_type(&self) -> &'static str;
 
     /// What a node refers to without keeping it alive, if it does.
     fn weak_target(&self, from: u32) -> Option<u32>;

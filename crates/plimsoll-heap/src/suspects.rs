@@ -10,6 +10,7 @@ use std::io;
 use crate::dominators::Above;
 use crate::faults::{Fault, is_resource, tells_of_caches, tells_of_listeners};
 use crate::holders::{Holder, holders};
+use crate::hprof::Survey;
 use crate::paths::ways;
 use crate::shape::{Label, Role, Shape};
 
@@ -20,6 +21,10 @@ pub const BYTES_MIN: u64 = 4 << 20;
 /// Class loaders of one type that are alive at once, from which they are suspected, whatever they
 /// hold: programs that load code anew have a handful.
 pub const LOADERS_MIN: u64 = 8;
+/// Of what the heaviest suspect retains, this share in doubles of data makes them the mistake.
+const DUPLICATES_SHARE_MIN: f64 = 0.5;
+/// Buffers whose owners are looked for: enough to tell who has most of them.
+const BUFFERS_MAX: usize = 256;
 /// Objects above one another that are looked at between a thread's variable and what it holds.
 const ANCESTORS_MAX: usize = 64;
 /// Holders whose owners are looked for: those below hold next to nothing.
@@ -100,7 +105,7 @@ impl Owner {
 ///
 /// # Errors
 /// When names cannot be read from the dump.
-pub fn suspects(shape: &dyn Shape) -> io::Result<Vec<Suspect>> {
+pub fn suspects(shape: &dyn Shape, survey: Option<&Survey>) -> io::Result<Vec<Suspect>> {
     let mut holders = holders(shape)?;
     holders.truncate(OWNERS_MAX);
     let owners = owners(shape, &holders)?;
@@ -111,10 +116,57 @@ pub fn suspects(shape: &dyn Shape) -> io::Result<Vec<Suspect>> {
     let alive = shape.dominators().retained_by_all().max(1);
     let mut suspects: Vec<Suspect> =
         groups.into_iter().map(|(owner, holders)| suspect(shape, owner, &holders, alive)).collect();
+    if let Some(survey) = survey {
+        suspects.extend(off_heap(shape, survey.direct.bytes, alive)?);
+    }
     suspects.sort_by(|one, other| {
         (other.retained, &one.owner, &one.field).cmp(&(one.retained, &other.owner, &other.field))
     });
+    let waste = survey.map_or(0, |survey| survey.duplicates.waste);
+    let is_collection = |fault| matches!(fault, Fault::StaticCollection | Fault::Collection);
+    if let Some(first) = suspects.first_mut()
+        && is_collection(first.fault)
+        && waste as f64 >= DUPLICATES_SHARE_MIN * first.retained as f64
+    {
+        first.fault = Fault::Duplicates;
+    }
     Ok(suspects)
+}
+
+/// Who holds the buffers whose memory is outside of the heap, by a sample of them.
+fn off_heap(shape: &dyn Shape, bytes: u64, alive: u64) -> io::Result<Option<Suspect>> {
+    let kind = shape.buffer_type();
+    let number = (0..shape.types() as u32).find(|number| shape.type_name(*number) == kind);
+    let Some(number) = number.filter(|_| bytes > 0) else { return Ok(None) };
+    let nodes = (0_u32..).zip(&shape.graph().types).filter(|(_, kind)| **kind == number);
+    let nodes: Vec<u32> = nodes.map(|(node, _)| node).collect();
+    let step = nodes.len().div_ceil(BUFFERS_MAX).max(1);
+    let sample: Vec<u32> = nodes.iter().copied().step_by(step).collect();
+    let way = |node: &u32| ways(shape, *node, 1).into_iter().next().map(|(way, _)| way);
+    let sought: Vec<Sought> = sample.iter().filter_map(way).map(Sought::Way).collect();
+    let count = sought.len();
+    let mut groups: BTreeMap<Owner, u64> = BTreeMap::new();
+    for owner in owners_of(shape, sought)? {
+        *groups.entry(owner).or_default() += 1;
+    }
+    let most = groups.into_iter().max_by_key(|(_, count)| *count);
+    Ok(most.map(|(owner, held)| {
+        let retained = (bytes as f64 * held as f64 / count as f64) as u64;
+        let held = Held { kind: kind.into(), count: nodes.len() as u64, retained };
+        Suspect {
+            fault: Fault::OffHeap,
+            owner: owner.name,
+            field: owner.field,
+            is_static: owner.is_static,
+            collection: kind.into(),
+            elements: vec![held],
+            holders: 1,
+            loaders: 0,
+            retained,
+            share: retained as f64 / (alive + bytes) as f64,
+            example: sample[0],
+        }
+    }))
 }
 
 fn suspect(shape: &dyn Shape, owner: Owner, holders: &[&Holder], alive: u64) -> Suspect {
@@ -177,7 +229,10 @@ fn fault(shape: &dyn Shape, owner: &Owner, holder: &Holder) -> Fault {
 
 /// The owners of holders, in their order.
 fn owners(shape: &dyn Shape, holders: &[Holder]) -> io::Result<Vec<Owner>> {
-    let sought: Vec<Sought> = holders.iter().map(|holder| Sought::of(shape, holder)).collect();
+    owners_of(shape, holders.iter().map(|holder| Sought::of(shape, holder)).collect())
+}
+
+fn owners_of(shape: &dyn Shape, sought: Vec<Sought>) -> io::Result<Vec<Owner>> {
     let asked: Vec<(u32, u32)> = sought.iter().flat_map(Sought::references).collect();
     let mut labels = shape.labels(&asked)?.into_iter();
     let mut owners = Vec::new();

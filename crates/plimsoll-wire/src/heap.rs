@@ -23,6 +23,23 @@ pub struct HeapReportShape {
     pub holders: Vec<HeapHolderShape>,
     /// What is alive, by type.
     pub types: Vec<HeapTypeShape>,
+    /// Null of formats that do not tell.
+    pub waste: Option<HeapWasteShape>,
+}
+
+/// What is held without need, and what no histogram counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeapWasteShape {
+    /// Of all copies of the same data but one.
+    pub duplicate_bytes: u64,
+    /// Whether that is reckoned from a part.
+    pub duplicates_estimated: bool,
+    /// Of slots in arrays of references that hold nothing.
+    pub empty_slot_bytes: u64,
+    pub off_heap_bytes: u64,
+    pub off_heap_buffers: u64,
+    /// Objects that nobody refers to, and whose finalizer did not run yet.
+    pub waiting_finalizers: u64,
 }
 
 /// Someone who is accused.

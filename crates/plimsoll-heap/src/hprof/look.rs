@@ -7,7 +7,7 @@ use std::io;
 use super::classes::{ById, Class};
 use super::record::{ClassDump, Kind, Root, Visitor};
 use super::window::id;
-use super::{Hprof, HprofError, RootKind, index, roles};
+use super::{Hprof, HprofError, RootKind, Survey, index, roles};
 use crate::class_name::{Origin, origin};
 use crate::dominators::Dominators;
 use crate::graph::Graph;
@@ -242,10 +242,7 @@ impl Shape for HprofShape<'_> {
         let begin_part = |looker: &mut Looker<'_>| looker.array = None;
         let top = &self.hprof.top;
         let lookers = index::read(self.source, top, self.hands, told, begin, begin_part);
-        let (lookers, _) = lookers.map_err(|error| match error {
-            HprofError::Unreadable(error) => error,
-            other => io::Error::other(other),
-        })?;
+        let (lookers, _) = lookers.map_err(unreadable)?;
         let place = |(from, to): (u32, u32)| {
             let found = lookers.iter().filter_map(|looker| looker.found.get(&(at(from), at(to))));
             found.min().copied()
@@ -272,10 +269,26 @@ impl Shape for HprofShape<'_> {
         thread.is_some_and(|thread| thread.locals.iter().any(|(_, local)| *local == node))
     }
 
+    fn survey(&self) -> io::Result<Option<Survey>> {
+        let survey = self.hprof.survey(self.source, self.hands, self.progress);
+        survey.map(Some).map_err(unreadable)
+    }
+
+    fn buffer_type(&self) -> &'static str {
+        "java.nio.DirectByteBuffer"
+    }
+
     fn weak_target(&self, from: u32) -> Option<u32> {
         let weak = &self.hprof.weak;
         let at = weak.binary_search_by_key(&from, |(from, _)| *from).ok()?;
         Some(weak[at].1)
+    }
+}
+
+fn unreadable(error: HprofError) -> io::Error {
+    match error {
+        HprofError::Unreadable(error) => error,
+        other => io::Error::other(other),
     }
 }
 

@@ -80,7 +80,7 @@ fn a_running_go_program_leaks_where_pprof_says_that_it_does() {
     let grown = difference(&early, &late, Measure::InuseSpace, Granularity::Function).unwrap();
     let first = &grown.rows[0];
     assert_eq!(first.site.to_string(), "main.leak");
-    let off = (first.own.grown - 3000 * 4096).unsigned_abs();
+    let off = (first.own.grown - 30_000 * 4096).unsigned_abs();
     assert!(first.own.is_sure() && off < 4 * first.own.error, "{first:?}");
     let goroutines = read(&file("goroutine.pb.gz"));
     assert_eq!(goroutines.total(Measure::Goroutines), Some(4));

@@ -37,8 +37,10 @@ fn every_collector_tells_what_is_alive_at_the_end() {
             let [life] = lives.as_slice() else { panic!("{collector}: {} JVMs", lives.len()) };
             let lowest = life.live.iter().rev().take(2).map(|sample| sample.value);
             let lowest = lowest.fold(f64::INFINITY, f64::min);
-            // Nothing less can be alive; a page or a region of each thread lies above.
-            assert!((KEPT_BYTES..1.5 * KEPT_BYTES).contains(&lowest), "{collector}: {lowest}");
+            // A collector that stops nobody may have begun before the last was kept; above lies a page
+            // or a region of each thread, and on a busy machine what was allocated meanwhile.
+            let near = 0.75 * KEPT_BYTES..2.0 * KEPT_BYTES;
+            assert!(near.contains(&lowest), "{collector}: {lowest}");
             let collections = log.collections().count();
             assert!(collections >= 2 && life.used.len() <= collections, "{collector}");
             let stops = matches!(collector, "Serial" | "Parallel" | "G1");

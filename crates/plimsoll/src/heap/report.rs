@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use plimsoll_heap::{Accused, HeapReport, HprofError, Suspect, Tally, short, thousands, words};
+use plimsoll_heap::{
+    Accused, HeapReport, HprofError, Survey, Suspect, Tally, short, thousands, words,
+};
 
 use super::dump::Terminal;
 use super::whole::{Flaws, Reading, human, say_flaws, wrong};
@@ -129,6 +131,7 @@ fn text(report: &HeapReport) -> Vec<String> {
         }
     }
     lines.push(String::new());
+    lines.extend(report.survey.iter().flat_map(waste));
     lines.push("Who holds memory".into());
     let rows: Vec<_> = report.holders.iter().take(ROWS).map(holder).collect();
     lines.extend(table(["bytes", "share", "holder", "what"], &rows));
@@ -142,6 +145,26 @@ fn text(report: &HeapReport) -> Vec<String> {
         .collect();
     lines.extend(table(["objects", "bytes", "type"], &rows));
     lines
+}
+
+/// What is held without need, and what no histogram counts.
+fn waste(survey: &Survey) -> Vec<String> {
+    let waste = shapes::waste(survey);
+    let about = if waste.duplicates_estimated { "about " } else { "" };
+    vec![
+        format!(
+            "{about}{} of doubles of the same data, {} of empty slots in tables and lists",
+            human(waste.duplicate_bytes),
+            human(waste.empty_slot_bytes)
+        ),
+        format!(
+            "{} outside of the heap in {} buffers, {} objects wait for their finalizer",
+            human(waste.off_heap_bytes),
+            thousands(waste.off_heap_buffers),
+            thousands(waste.waiting_finalizers)
+        ),
+        String::new(),
+    ]
 }
 
 fn holder(suspect: &Suspect) -> [String; 4] {

@@ -1,9 +1,9 @@
 //! Heaps in the shapes that are printed as JSON.
 
-use plimsoll_heap::{Accused, Growth, HeapDifference, HeapReport, Held, Suspect, Tally};
+use plimsoll_heap::{Accused, Growth, HeapDifference, HeapReport, Held, Survey, Suspect, Tally};
 use plimsoll_wire::heap::{
     HEAP_VERSION, HeapDifferenceShape, HeapGrownShape, HeapGrowthShape, HeapHistogramShape,
-    HeapHolderShape, HeapReportShape, HeapSuspectShape, HeapTypeShape,
+    HeapHolderShape, HeapReportShape, HeapSuspectShape, HeapTypeShape, HeapWasteShape,
 };
 
 use super::whole::Flaws;
@@ -19,6 +19,18 @@ pub(super) fn report(report: &HeapReport, flaws: &Flaws) -> HeapReportShape {
         suspects: report.accused.iter().map(suspect).collect(),
         holders: report.holders.iter().map(holder).collect(),
         types: report.types.iter().map(held).collect(),
+        waste: report.survey.as_ref().map(waste),
+    }
+}
+
+pub(super) fn waste(survey: &Survey) -> HeapWasteShape {
+    HeapWasteShape {
+        duplicate_bytes: survey.duplicates.waste,
+        duplicates_estimated: survey.duplicates.is_estimate,
+        empty_slot_bytes: survey.arrays.iter().map(|slots| slots.waste).sum(),
+        off_heap_bytes: survey.direct.bytes,
+        off_heap_buffers: survey.direct.pieces,
+        waiting_finalizers: survey.finalizers.iter().map(|one| one.waiting).sum(),
     }
 }
 
