@@ -13,6 +13,10 @@ use crate::process::ProcessFiles;
 /// How often the process is looked at: a read of a file in memory.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long a process that was killed is waited for: its connections break before it is seen to be
+/// dead, and on a busy machine the kernel takes its time with the memory in between.
+const DYING: Duration = Duration::from_secs(2);
+
 /// Whoever asked, and for how long a process may stand still.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
@@ -29,9 +33,24 @@ impl Guard {
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CaptureError> {
         tokio::select! {
-            answered = answer => answered.map_err(Into::into),
+            answered = answer => match answered {
+                Ok(answer) => Ok(answer),
+                Err(error) => Err(self.cause(error.into()).await),
+            },
             error = self.hopeless() => Err(error),
         }
+    }
+
+    /// Why there was no answer: the death of the process, if that is what ended it.
+    async fn cause(&self, error: CaptureError) -> CaptureError {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < DYING {
+            if !self.process.is_alive() {
+                return CaptureError::Gone { pid: self.process.pid() };
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        error
     }
 
     /// Returns when there is no hope of an answer.
