@@ -142,15 +142,17 @@ fn off_heap(shape: &dyn Shape, bytes: u64, alive: u64) -> io::Result<Option<Susp
     let nodes: Vec<u32> = nodes.map(|(node, _)| node).collect();
     let step = nodes.len().div_ceil(BUFFERS_MAX).max(1);
     let sample: Vec<u32> = nodes.iter().copied().step_by(step).collect();
-    let way = |node: &u32| ways(shape, *node, 1).into_iter().next().map(|(way, _)| way);
-    let sought: Vec<Sought> = sample.iter().filter_map(way).map(Sought::Way).collect();
-    let count = sought.len();
-    let mut groups: BTreeMap<Owner, u64> = BTreeMap::new();
-    for owner in owners_of(shape, sought)? {
-        *groups.entry(owner).or_default() += 1;
+    let way = |node: &u32| Some((*node, ways(shape, *node, 1).into_iter().next()?.0));
+    let (sample, found): (Vec<u32>, Vec<Vec<u32>>) = sample.iter().filter_map(way).unzip();
+    let count = found.len();
+    // By owner: how many, and the first of them.
+    let mut groups: BTreeMap<Owner, (u64, u32)> = BTreeMap::new();
+    let sought = found.into_iter().map(Sought::Way).collect();
+    for (owner, node) in owners_of(shape, sought)?.into_iter().zip(sample) {
+        groups.entry(owner).or_insert((0, node)).0 += 1;
     }
-    let most = groups.into_iter().max_by_key(|(_, count)| *count);
-    Ok(most.map(|(owner, held)| {
+    let most = groups.into_iter().max_by_key(|(_, (held, _))| *held);
+    Ok(most.map(|(owner, (held, example))| {
         let retained = (bytes as f64 * held as f64 / count as f64) as u64;
         let held = Held { kind: kind.into(), count: nodes.len() as u64, retained };
         Suspect {
@@ -164,7 +166,7 @@ fn off_heap(shape: &dyn Shape, bytes: u64, alive: u64) -> io::Result<Option<Susp
             loaders: 0,
             retained,
             share: retained as f64 / (alive + bytes) as f64,
-            example: sample[0],
+            example,
         }
     }))
 }

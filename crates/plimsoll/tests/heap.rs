@@ -73,6 +73,58 @@ fn a_report_names_the_collections_that_hold_a_shop() {
     assert!(steps.iter().any(|step| step.as_str().unwrap().starts_with("static SESSIONS")));
 }
 
+/// A planted mistake, by the table beside the programs.
+struct Planted {
+    fault: String,
+    twin: String,
+    holder: String,
+    field: String,
+    class: String,
+}
+
+fn planted(program_name: &str) -> Vec<Planted> {
+    let table = std::fs::read_to_string(program("truth.csv")).unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let rows = rows.filter(|row| row[0].ends_with(program_name));
+    let planted = rows.map(|row| Planted {
+        fault: row[1].into(),
+        twin: row[2].into(),
+        holder: row[3].into(),
+        field: row[4].into(),
+        class: row[5].into(),
+    });
+    planted.collect()
+}
+
+#[test]
+fn every_mistake_planted_in_java_is_the_first_suspect_and_no_healthy_twin_has_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut compiler = Command::new("javac");
+    compiler.arg("-d").arg(folder.path()).arg(program("java/Faults.java"));
+    let Ok(compiled) = compiler.output() else {
+        return eprintln!("skipped: no javac on this machine");
+    };
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let all = planted("Faults.java");
+    assert!(all.len() >= 14, "{}", all.len());
+    for one in all {
+        let suspects = |name: &str, exit| {
+            let dump = folder.path().join(format!("{name}.hprof"));
+            let mut command = Command::new("java");
+            command.args(["-Xmx512m", "-cp"]).arg(folder.path()).args(["Faults", name]).arg(&dump);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let report = json(&["report"], &[&dump], exit);
+            std::fs::remove_file(dump).unwrap();
+            report["suspects"].clone()
+        };
+        let found = suspects(&one.fault, 1);
+        let first = ["owner", "field", "fault"].map(|key| found[0][key].as_str().unwrap_or("-"));
+        assert_eq!(first, [&*one.holder, &*one.field, &*one.class], "{}: {found}", one.fault);
+        suspects(&one.twin, 0);
+    }
+}
+
 #[test]
 fn ten_requests_that_leak_among_work_in_flight_are_the_first_row() {
     let folder = tempfile::tempdir().unwrap();
