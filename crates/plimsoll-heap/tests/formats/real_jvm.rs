@@ -39,13 +39,14 @@ fn every_collector_tells_what_is_alive_at_the_end() {
             let lowest = lowest.fold(f64::INFINITY, f64::min);
             // A collector that stops nobody may have begun before the last was kept; above lies a page
             // or a region of each thread, and on a busy machine what was allocated meanwhile.
-            let near = 0.4 * KEPT_BYTES..2.5 * KEPT_BYTES;
+            let near = 0.75 * KEPT_BYTES..2.5 * KEPT_BYTES;
             assert!(near.contains(&lowest), "{collector}: {lowest}");
             let collections = log.collections().count();
             assert!(collections >= 2 && life.used.len() <= collections, "{collector}");
             let stops = matches!(collector, "Serial" | "Parallel" | "G1");
-            let full = log.events.iter().filter(|event| event.collected == Collected::Full);
-            assert_eq!(stops, full.count() > 0, "{collector}");
+            // The others collect fully when they cannot keep up.
+            let mut full = log.events.iter().filter(|event| event.collected == Collected::Full);
+            assert!(!stops || full.next().is_some(), "{collector}");
         }
     }
 }
