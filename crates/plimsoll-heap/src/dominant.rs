@@ -21,9 +21,18 @@ const RATIO_TOLERANCE: f64 = 0.10;
 /// near some multiple.
 const MULTIPLE_MAX: f64 = 8.0;
 
-/// How far the new entries of a collection may be from the new instances that they hold. An entry
-/// holds one, so only what is in flight between two histograms blurs it.
-const ENTRY_TOLERANCE: f64 = 0.05;
+/// Most leaves (strings, arrays of primitives) that one owner is thought to have. Twice the largest
+/// multiple: an owner has some leaves of its own and those of what it holds, and where little has
+/// leaked yet, what the runtime loads meanwhile adds several for each owner.
+const LEAVES_MAX: f64 = 2.0 * MULTIPLE_MAX;
+
+/// Most new entries of collections for each new instance that a collection holds: an entry holds
+/// one, but maps of the runtime itself grow too, which is much beside a leak that is young.
+const ENTRIES_MAX: f64 = 1.5;
+
+/// Least new entries of collections for each new instance that a collection holds. Each needs one;
+/// only what is in flight between two histograms blurs it.
+const ENTRIES_MIN: f64 = 0.95;
 
 /// A group that explains less of the growth than this is not named: the class would be true and
 /// beside the point.
@@ -139,15 +148,12 @@ fn best(growth: &HistogramGrowth, is_wanted: impl Fn(Origin) -> bool) -> Option<
     })
 }
 
-/// Whether each new instance comes with one new entry of a collection: then it is what the
-/// collection holds, and classes that it holds in turn come in other numbers.
+/// Whether each new instance may have a new entry of a collection to itself: then it is what the
+/// collection holds, and what that holds in turn comes in larger numbers.
 fn is_held_by_entries(group: &Dominant, growth: &HistogramGrowth) -> bool {
     let leaders = group.instances_grown as f64;
-    growth
-        .rows
-        .iter()
-        .filter(|row| is_entry(&row.class))
-        .any(|row| (row.instances_grown as f64 / leaders - 1.0).abs() <= ENTRY_TOLERANCE)
+    let mut entries = growth.rows.iter().filter(|row| is_entry(&row.class));
+    entries.any(|row| (ENTRIES_MIN..=ENTRIES_MAX).contains(&(row.instances_grown as f64 / leaders)))
 }
 
 fn group_of(leader: &GrowthRow, growth: &HistogramGrowth) -> Dominant {
@@ -183,7 +189,7 @@ fn grows_along(row: &GrowthRow, leader: &GrowthRow) -> bool {
     let ratio = row.instances_grown as f64 / leader.instances_grown as f64;
     let multiple = ratio.round();
     if is_leaf(&row.class) {
-        return (1.0 - RATIO_TOLERANCE..=MULTIPLE_MAX).contains(&ratio);
+        return (1.0 - RATIO_TOLERANCE..=LEAVES_MAX).contains(&ratio);
     }
     (1.0..=MULTIPLE_MAX).contains(&multiple) && (ratio - multiple).abs() <= RATIO_TOLERANCE
 }
@@ -263,8 +269,20 @@ mod tests {
     }
 
     #[test]
-    fn more_than_eight_in_one_are_not_taken_as_a_pattern() {
-        let rows = [("com.shop.Order", 10_000, 400_000), ("byte[]", 100_000, 600_000)];
+    fn what_the_collection_holds_is_named_when_the_leak_is_young_and_the_runtime_still_loads() {
+        let rows = [
+            ("byte[]", 1410, 2_972_016),
+            ("java.lang.String", 1310, 31_440),
+            ("shop.orders.OrderLine", 186, 5_952),
+            ("shop.orders.Order", 147, 5_880),
+            ("java.util.concurrent.ConcurrentHashMap$Node", 171, 5_472),
+        ];
+        check(&rows, "shop.orders.Order", 0.97..1.0);
+    }
+
+    #[test]
+    fn more_than_sixteen_in_one_are_not_taken_as_a_pattern() {
+        let rows = [("com.shop.Order", 10_000, 400_000), ("byte[]", 200_000, 600_000)];
         check(&rows, "com.shop.Order", 0.39..0.41);
     }
 
@@ -273,7 +291,7 @@ mod tests {
         let rows = [
             ("com.shop.Order", 10_000, 400_000),
             ("java.util.concurrent.ConcurrentHashMap$Node", 10_000, 320_000),
-            ("byte[]", 123_456, 700_000),
+            ("byte[]", 183_456, 700_000),
         ];
         check(&rows, "com.shop.Order", 0.50..0.52);
     }
