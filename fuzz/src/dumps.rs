@@ -1,7 +1,7 @@
 //! Targets of `plimsoll-heap` that read dumps: heap dumps of JVMs and of Android.
 
 use plimsoll_heap::{
-    Hprof, HprofError, HprofShape, OneHand, Shape as _, Silent, Strength, Tally, holders,
+    Hprof, HprofError, HprofShape, OneHand, Shape as _, Silent, Strength, Tally, Wish, holders,
 };
 
 use writer::{ARRAY, Class, Dump, OBJECT, SESSION, TABLE, Value, classes, sessions, shop};
@@ -17,12 +17,16 @@ pub(crate) fn hprof(bytes: &[u8]) {
         assert!(tally.cut.is_none_or(|cut| cut.at <= bytes.len() as u64));
     }
     for strength in [Strength::All, Strength::Strong] {
-        match Hprof::read(&bytes, strength, None, &OneHand, &Silent) {
+        match Hprof::read(&bytes, wish(strength), &OneHand, &Silent) {
             Ok(hprof) => graph(&hprof, bytes),
             // Only what needs memory by the object may be refused alone.
             Err(error) => assert!(tally.is_err() || too_large(&error), "{error}"),
         }
     }
+}
+
+fn wish(strength: Strength) -> Wish {
+    Wish { strength, survey: true, ..Wish::default() }
 }
 
 fn too_large(error: &HprofError) -> bool {
@@ -34,7 +38,7 @@ fn graph(hprof: &Hprof, bytes: &[u8]) {
     let all: u64 = (0..hprof.objects() as u32).map(|node| sizes.of(node)).sum();
     let alive = hprof.dominators().retained_by_all();
     assert!(alive <= all, "{alive} of {all} bytes are alive");
-    let survey = hprof.survey(&bytes, &OneHand, &Silent).expect("a slice can be read again");
+    let survey = hprof.survey().expect("it was wished for");
     assert!(survey.arrays.iter().all(|slots| slots.filled <= slots.slots));
     let shape = HprofShape { hprof, source: &bytes, hands: &OneHand, progress: &Silent };
     for holder in holders(&shape).expect("a slice can be read again") {

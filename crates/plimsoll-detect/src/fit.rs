@@ -51,6 +51,69 @@ pub(crate) fn least_squares<const N: usize>(rows: &[([f64; N], f64)]) -> Option<
     Some(Fit { coefficients, errors, memory, count: rows.len() })
 }
 
+/// Values around their mean: asked of many columns which one, with a level, explains most.
+pub(crate) struct Centred(Vec<f64>);
+
+impl Centred {
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        Self(values.iter().map(|value| value - mean).collect())
+    }
+
+    /// The part of the sum of squares that a level and the column explain. None where the values
+    /// do not rise with the column, or the column does not change.
+    pub(crate) fn explained_by(&self, column: impl Iterator<Item = f64>) -> Option<f64> {
+        let (mut sum, mut squares, mut along) = (0.0, 0.0, 0.0);
+        for (cell, value) in column.zip(&self.0) {
+            sum += cell;
+            squares += cell * cell;
+            along += cell * value;
+        }
+        let spread = squares - sum * sum / self.0.len() as f64;
+        (along > 0.0 && spread > squares * SAME).then(|| along * along / spread)
+    }
+}
+
+/// A column whose spread is a smaller part of its squares than this is a level, or a line.
+const SAME: f64 = 1e-12;
+
+/// What a line leaves of values: asked of many columns which one explains most of that.
+pub(crate) struct BesideLine {
+    /// Places around their mean, and what the line leaves there.
+    rows: Vec<(f64, f64)>,
+    /// Sum of the squares of the places.
+    spread: f64,
+    slope: f64,
+}
+
+impl BesideLine {
+    pub(crate) fn of(places: &[f64], values: &[f64], line: &Fit<2>) -> Self {
+        let mean = places.iter().sum::<f64>() / places.len() as f64;
+        let [level, slope] = line.coefficients;
+        let row = |(x, y): (&f64, &f64)| (x - mean, y - level - slope * x);
+        let rows: Vec<_> = places.iter().zip(values).map(row).collect();
+        let spread = rows.iter().map(|(place, _)| place * place).sum();
+        Self { rows, spread, slope }
+    }
+
+    /// The part of what is left that the column explains, where both it and the line then rise: the
+    /// part of the column that is no line is all that counts (Frisch, Waugh and Lovell).
+    pub(crate) fn explained_by(&self, column: impl Iterator<Item = f64>) -> Option<f64> {
+        let (mut sum, mut squares, mut on_line, mut along) = (0.0, 0.0, 0.0, 0.0);
+        for (cell, (place, left)) in column.zip(&self.rows) {
+            sum += cell;
+            squares += cell * cell;
+            on_line += cell * place;
+            along += cell * left;
+        }
+        let slope = on_line / self.spread;
+        let spread = squares - sum * sum / self.rows.len() as f64 - slope * on_line;
+        let rises = along > 0.0 && spread > squares * SAME;
+        let line_rises = || self.slope - along / spread * slope > 0.0;
+        (rises && line_rises()).then(|| along * along / spread)
+    }
+}
+
 impl<const N: usize> Fit<N> {
     /// How much more likely this model is than one with `errors`, as a difference of
     /// log-likelihoods that counts only the independent part of the samples. `exact` is the

@@ -3,7 +3,7 @@
 //! Not here: where a stretch begins (`course`), or what else could explain it (`rivals`).
 
 use crate::curves::{RESTING, Resting};
-use crate::fit::{Fit, least_squares, median};
+use crate::fit::{BesideLine, Centred, Fit, least_squares, median};
 use crate::thresholds as limits;
 
 /// One point of an envelope on two axes: time, and work done. A leak by request is straight on the
@@ -135,29 +135,39 @@ fn curve(places: &[f64], values: &[f64], column: impl Fn(f64) -> f64) -> Option<
 /// A time constant below this share leaves a rest that is long enough to be judged by itself.
 const SHORT: f64 = 0.16;
 
+/// The curve that explains most is found by what it explains, and only that one is fitted: most
+/// stretches of a fleet are flat, and all of them are asked.
 fn best_resting(axis: &Axis) -> Option<Fit<2>> {
-    let fits = RESTING.into_iter().filter_map(|resting| {
-        let fit = curve(&axis.places, &axis.values, |place| resting.at(place))?;
-        (fit.coefficients[1] > 0.0).then_some(fit)
-    });
-    fits.min_by(|a, b| a.errors.total_cmp(&b.errors))
+    let values = Centred::of(&axis.values);
+    let explained = |resting: Resting| {
+        let column = axis.places.iter().map(|place| resting.at(*place));
+        Some((resting, values.explained_by(column)?))
+    };
+    let best = most(RESTING.into_iter().filter_map(explained))?;
+    let fit = curve(&axis.places, &axis.values, |place| best.at(place))?;
+    (fit.coefficients[1] > 0.0).then_some(fit)
+}
+
+/// The candidate that explains most, the first of equals.
+fn most<T>(candidates: impl Iterator<Item = (T, f64)>) -> Option<T> {
+    candidates.min_by(|a, b| b.1.total_cmp(&a.1)).map(|(candidate, _)| candidate)
 }
 
 /// What is left after a warm-up, when a line survives beside every curve that comes to rest.
 fn rest_after_warm_up<'a>(axes: &Axes, points: &'a [Point]) -> Option<&'a [Point]> {
     let resting = axes.resting.as_ref()?;
     let axis = &axes.straight;
-    let both = |constant: f64| {
+    let beside = BesideLine::of(&axis.places, &axis.values, &axis.line);
+    let explained = |constant: f64| {
         let warm = Resting::Exponential(constant);
-        let rows = axis.places.iter().zip(&axis.values);
-        let rows: Vec<_> = rows.map(|(x, y)| ([1.0, warm.at(*x), *x], *y)).collect();
-        let fit = least_squares(&rows)?;
-        let rises = fit.coefficients[1] > 0.0 && fit.coefficients[2] > 0.0;
-        rises.then_some((constant, fit))
+        Some((constant, beside.explained_by(axis.places.iter().map(|place| warm.at(*place)))?))
     };
     let constants = [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.11, SHORT];
-    let fits = constants.into_iter().filter_map(both);
-    let (constant, best) = fits.min_by(|a, b| a.1.errors.total_cmp(&b.1.errors))?;
+    let constant = most(constants.into_iter().filter_map(explained))?;
+    let warm = Resting::Exponential(constant);
+    let rows = axis.places.iter().zip(&axis.values);
+    let rows: Vec<_> = rows.map(|(x, y)| ([1.0, warm.at(*x), *x], *y)).collect();
+    let best = least_squares(&rows)?;
     let rival = f64::min(resting.errors, axis.line.errors);
     if best.margin_over(rival, axis.exact) < 2.0 * limits::MARGIN.default {
         return None;

@@ -129,13 +129,6 @@ pub(crate) fn is_leaf(readable_name: &str) -> bool {
     element.is_some_and(|element| PRIMITIVES.contains(&element)) || LEAVES.contains(&readable_name)
 }
 
-/// Whether the class is what a collection of the JDK holds one value with.
-pub(crate) fn is_entry(readable_name: &str) -> bool {
-    const ENDINGS: [&str; 3] = ["$Node", "$Entry", "$TreeNode"];
-    readable_name.starts_with("java.util.")
-        && ENDINGS.iter().any(|ending| readable_name.ends_with(ending))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@
 //! What it cannot see: who refers to whom (that needs a dump), and a chance agreement of two
 //! counts. The answer says what share is the class's own and what share is the group's.
 
-use crate::class_name::{Origin, is_entry, is_leaf, is_reference_array, origin};
+use crate::class_name::{Origin, is_leaf, is_reference_array, origin};
 use crate::growth::{GrowthRow, HistogramGrowth};
 
 /// How far a member's instance growth may be from a whole multiple of the leader's, as part of
@@ -25,14 +25,6 @@ const MULTIPLE_MAX: f64 = 8.0;
 /// multiple: an owner has some leaves of its own and those of what it holds, and where little has
 /// leaked yet, what the runtime loads meanwhile adds several for each owner.
 const LEAVES_MAX: f64 = 2.0 * MULTIPLE_MAX;
-
-/// Most new entries of collections for each new instance that a collection holds: an entry holds
-/// one, but maps of the runtime itself grow too, which is much beside a leak that is young.
-const ENTRIES_MAX: f64 = 1.5;
-
-/// Least new entries of collections for each new instance that a collection holds. Each needs one;
-/// only what is in flight between two histograms blurs it.
-const ENTRIES_MIN: f64 = 0.95;
 
 /// A group that explains less of the growth than this is not named: the class would be true and
 /// beside the point.
@@ -140,20 +132,24 @@ fn best(growth: &HistogramGrowth, is_wanted: impl Fn(Origin) -> bool) -> Option<
         .collect();
     let most = groups.iter().map(|group| group.group_share).fold(0.0, f64::max);
     groups.into_iter().filter(|group| group.group_share >= most - GROUP_SHARE_TIE).min_by(|a, b| {
-        let held_apart = |group: &Dominant| !is_held_by_entries(group, growth);
         a.origin
             .cmp(&b.origin)
-            .then(held_apart(a).cmp(&held_apart(b)))
+            .then(in_step(b, growth).cmp(&in_step(a, growth)))
             .then(b.own_share.total_cmp(&a.own_share))
     })
 }
 
-/// Whether each new instance may have a new entry of a collection to itself: then it is what the
-/// collection holds, and what that holds in turn comes in larger numbers.
-fn is_held_by_entries(group: &Dominant, growth: &HistogramGrowth) -> bool {
+/// How many classes grow one for one with a class: the entry that holds it, the list that it has. A
+/// class that it holds in other numbers has fewer of them. Classes that are a little off count for
+/// less, because maps and lists of the runtime itself grow too, which is much beside a young leak.
+fn in_step(group: &Dominant, growth: &HistogramGrowth) -> u64 {
     let leaders = group.instances_grown as f64;
-    let mut entries = growth.rows.iter().filter(|row| is_entry(&row.class));
-    entries.any(|row| (ENTRIES_MIN..=ENTRIES_MAX).contains(&(row.instances_grown as f64 / leaders)))
+    let others = growth.rows.iter().filter(|row| row.class != group.class && !is_leaf(&row.class));
+    let close = |row: &GrowthRow| {
+        let off = (row.instances_grown as f64 / leaders - 1.0).abs();
+        (1.0 - off / RATIO_TOLERANCE).max(0.0)
+    };
+    others.map(close).sum::<f64>().round() as u64
 }
 
 fn group_of(leader: &GrowthRow, growth: &HistogramGrowth) -> Dominant {
@@ -275,6 +271,7 @@ mod tests {
             ("java.lang.String", 1310, 31_440),
             ("shop.orders.OrderLine", 186, 5_952),
             ("shop.orders.Order", 147, 5_880),
+            ("java.util.ImmutableCollections$List12", 149, 3_576),
             ("java.util.concurrent.ConcurrentHashMap$Node", 171, 5_472),
         ];
         check(&rows, "shop.orders.Order", 0.97..1.0);

@@ -38,7 +38,7 @@ pub use histogram::{ClassHistogram, ClassRow, HistogramError, HistogramTotal};
 pub use holders::{Elements, Holder, holders};
 pub use hprof::{
     Counted, Damage, Duplicate, Duplicates, End, Finalizers, Hprof, HprofError, HprofShape, Owned,
-    Resources, RootKind, Slots, Strength, Survey, Tally,
+    Resources, RootKind, Slots, Strength, Survey, Tally, Wish,
 };
 pub use kind::{Kind, UnknownKind};
 pub use paths::{Path, Step, paths};

@@ -64,8 +64,8 @@ impl HeapReport {
     /// # Errors
     /// When names cannot be read from the dump.
     pub fn of(shape: &dyn Shape) -> io::Result<Self> {
-        let survey = shape.survey()?;
-        let mut holders = suspects(shape, survey.as_ref())?;
+        let survey = shape.survey();
+        let mut holders = suspects(shape, survey)?;
         let mut accused = Vec::new();
         for suspect in holders.iter().filter(|suspect| suspect.is_large()).take(ACCUSED_MAX) {
             accused.push(accuse(shape, suspect.clone())?);
@@ -79,7 +79,7 @@ impl HeapReport {
             accused,
             holders,
             types,
-            survey,
+            survey: survey.cloned(),
             tree: tree(&Signatures::of(shape)),
         })
     }

@@ -89,11 +89,8 @@ pub trait Shape {
     fn is_in_flight(&self, thread: u32, node: u32) -> bool;
 
     /// What else the dump tells: memory outside of the heap, the same data many times. None of formats
-    /// that do not tell; the dump is read again for it.
-    ///
-    /// # Errors
-    /// When it cannot be.
-    fn survey(&self) -> io::Result<Option<Survey>>;
+    /// that do not tell, and where it was not asked.
+    fn survey(&self) -> Option<&Survey>;
 
     /// The type of objects that own memory outside of the heap.
     fn buffer_type(&self) -> &'static str;

@@ -108,6 +108,34 @@ pub(crate) fn share<S: Send, E: Send>(
     }
 }
 
+/// Does one thing beside another, where there are two hands.
+pub(crate) fn beside<A: Send, B: Send>(
+    hands: &dyn Hands,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if hands.count() < 2 {
+        return (one(), other());
+    }
+    let jobs = Mutex::new((Some(one), Some(other)));
+    let (first, second) = (Mutex::new(None), Mutex::new(None));
+    hands.all(&|_| {
+        let job = lock(&jobs).0.take();
+        if let Some(one) = job {
+            *lock(&first) = Some(one());
+        }
+        let job = lock(&jobs).1.take();
+        if let Some(other) = job {
+            *lock(&second) = Some(other());
+        }
+    });
+    let done = "every hand takes what is left, so both were done";
+    (
+        first.into_inner().expect(NO_PANIC).expect(done),
+        second.into_inner().expect(NO_PANIC).expect(done),
+    )
+}
+
 const NO_PANIC: &str = "nothing that holds the lock can panic";
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -132,6 +160,24 @@ mod tests {
         assert_eq!(done, Ok(vec![vec![0, 1, 2, 3, 4]]));
         let failed = share(&OneHand, 5, |_| (), |(), job| if job == 2 { Err(job) } else { Ok(()) });
         assert_eq!(failed, Err(2));
+    }
+
+    #[test]
+    fn two_things_are_done_whether_there_are_two_hands_or_one() {
+        struct Crew(usize);
+        impl Hands for Crew {
+            fn count(&self) -> usize {
+                self.0
+            }
+            fn all(&self, work: &(dyn Fn(usize) + Sync)) {
+                std::thread::scope(|scope| {
+                    (0..self.0).for_each(|hand| drop(scope.spawn(move || work(hand))));
+                });
+            }
+        }
+        for count in 1..4 {
+            assert_eq!(beside(&Crew(count), || "one", || 2), ("one", 2));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 #[path = "dumps/writer.rs"]
 mod writer;
 
-use plimsoll_heap::{Hprof, HprofError, HprofShape, OneHand, Silent, Strength, Tally, holders};
+use plimsoll_heap::{Hprof, HprofError, HprofShape, OneHand, Silent, Tally, Wish, holders};
 
 use writer::{ARRAY, Class, Dump, OBJECT, SESSION, TABLE, Value, classes, sessions};
 
@@ -31,7 +31,7 @@ fn check(what: &str, dump: &mut Dump) -> Option<HprofError> {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = memory("VmRSS:");
     let tallied = Tally::read(&bytes.as_slice(), &OneHand, &Silent);
-    let read = Hprof::read(&bytes.as_slice(), Strength::All, None, &OneHand, &Silent);
+    let read = Hprof::read(&bytes.as_slice(), Wish::default(), &OneHand, &Silent);
     if let Ok(hprof) = &read {
         let source = &bytes.as_slice();
         holders(&HprofShape { hprof, source, hands: &OneHand, progress: &Silent }).unwrap();

@@ -269,9 +269,8 @@ impl Shape for HprofShape<'_> {
         thread.is_some_and(|thread| thread.locals.iter().any(|(_, local)| *local == node))
     }
 
-    fn survey(&self) -> io::Result<Option<Survey>> {
-        let survey = self.hprof.survey(self.source, self.hands, self.progress);
-        survey.map(Some).map_err(unreadable)
+    fn survey(&self) -> Option<&Survey> {
+        self.hprof.survey()
     }
 
     fn buffer_type(&self) -> &'static str {

@@ -1,8 +1,8 @@
 //! What of a heap is waste, or is held outside of it: the same content held many times, collections
 //! with little in them, buffers, finalizers that wait, and what has to be closed.
 //!
-//! One more reading of the dump, which needs nothing of the dominators and may run beside the search
-//! for them. Counts and bytes only. Not here: who holds what (`holders`).
+//! One more reading of the dump, which needs nothing of the dominators and runs beside the search
+//! for them, which takes longer: so one hand is enough, and how far it is is not told. Counts and bytes only. Not here: who holds what (`holders`).
 
 mod contents;
 mod plan;
@@ -13,8 +13,8 @@ use super::addresses::Addresses;
 use super::classes::{ById, Classes};
 use super::record::{ClassDump, Kind, Root, Visitor};
 use super::top::Top;
-use super::{Hprof, HprofError, index};
-use crate::source::{Hands, Progress, Source};
+use super::{HprofError, index};
+use crate::source::{OneHand, Progress, Silent, Source};
 
 /// Classes that are told of each kind.
 const TOLD_MAX: usize = 20;
@@ -127,7 +127,7 @@ struct Filled {
     filled: u64,
 }
 
-/// What one hand came across; pairs of numbers by number of a class.
+/// What was come across; pairs of numbers by number of a class.
 struct Surveyor<'a> {
     known: Known<'a>,
     plans: &'a [Plan],
@@ -191,45 +191,15 @@ impl<'a> Surveyor<'a> {
         }
         Some(())
     }
-
-    fn merge(&mut self, other: Self) {
-        self.contents.merge(other.contents);
-        for (class, one) in other.filled {
-            let all = self.filled.entry(class).or_default();
-            all.arrays += one.arrays;
-            all.empty += one.empty;
-            all.slots += one.slots;
-            all.filled += one.filled;
-        }
-        for (class, count) in other.empty {
-            *self.empty.entry(class).or_default() += count;
-        }
-        self.direct.merge(other.direct);
-        self.mapped.merge(other.mapped);
-        merge(&mut self.finalizers, other.finalizers);
-        merge(&mut self.resources, other.resources);
-    }
-}
-
-fn merge(all: &mut ById<(u64, u64)>, one: ById<(u64, u64)>) {
-    for (class, (first, second)) in one {
-        let all = all.entry(class).or_default();
-        all.0 += first;
-        all.1 += second;
-    }
 }
 
 impl Owned {
     /// A piece at an address; none where it was freed already.
     fn add(&mut self, address: u64, bytes: u64) {
         if address != 0 {
-            self.merge(Self { pieces: 1, bytes });
+            self.pieces += 1;
+            self.bytes = self.bytes.saturating_add(bytes);
         }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.pieces += other.pieces;
-        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
@@ -287,20 +257,13 @@ impl Visitor for Surveyor<'_> {
 }
 
 impl Survey {
-    pub(super) fn read(
-        source: &dyn Source,
-        known: Known<'_>,
-        hands: &dyn Hands,
-        progress: &dyn Progress,
-    ) -> Result<Self, HprofError> {
+    pub(super) fn read(source: &dyn Source, known: Known<'_>) -> Result<Self, HprofError> {
         let plans = plans(known.classes, known.top);
         let begin = |_| Surveyor::new(known, &plans);
         let begin_part = |surveyor: &mut Surveyor<'_>| surveyor.array = None;
-        let told = (progress, "surveying contents");
-        let (found, _) = index::read(source, known.top, hands, told, begin, begin_part)?;
-        let mut all = Surveyor::new(known, &plans);
-        found.into_iter().for_each(|one| all.merge(one));
-        Ok(Self::of(all))
+        let told: (&dyn Progress, _) = (&Silent, "");
+        let (found, _) = index::read(source, known.top, &OneHand, told, begin, begin_part)?;
+        Ok(found.into_iter().next().map_or_else(Self::default, Self::of))
     }
 
     fn of(all: Surveyor<'_>) -> Self {
@@ -350,21 +313,4 @@ fn first<T>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> (u64, &String)) ->
     });
     all.truncate(TOLD_MAX);
     all
-}
-
-impl Hprof {
-    /// Reads the dump once more, for what is waste in it.
-    ///
-    /// # Errors
-    /// When the dump cannot be read any more.
-    pub fn survey(
-        &self,
-        source: &dyn Source,
-        hands: &dyn Hands,
-        progress: &dyn Progress,
-    ) -> Result<Survey, HprofError> {
-        let Self { top, addresses, classes, .. } = self;
-        let known = Known { top, addresses, classes, types: &self.graph.types };
-        Survey::read(source, known, hands, progress)
-    }
 }

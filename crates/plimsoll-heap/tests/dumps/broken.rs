@@ -2,8 +2,7 @@
 //! said, and nothing panics.
 
 use plimsoll_heap::{
-    Above, Hprof, HprofError, HprofShape, Label, OneHand, Shape as _, Silent, Strength, Tally,
-    holders,
+    Above, Hprof, HprofError, HprofShape, Label, OneHand, Shape as _, Silent, Tally, Wish, holders,
 };
 
 use crate::crew::Crew;
@@ -12,7 +11,7 @@ use crate::writer::{
 };
 
 fn read(bytes: &[u8]) -> Result<Hprof, HprofError> {
-    let hprof = Hprof::read(&bytes, Strength::All, None, &OneHand, &Silent)?;
+    let hprof = Hprof::read(&bytes, Wish::default(), &OneHand, &Silent)?;
     let shape = HprofShape { hprof: &hprof, source: &bytes, hands: &OneHand, progress: &Silent };
     holders(&shape).expect("a slice can be read again");
     Ok(hprof)
@@ -127,8 +126,7 @@ fn a_dump_of_one_large_record_is_read_by_several_hands() {
     assert!(bytes.len() > 24 << 20, "no larger than what is split");
     assert_eq!(count(&bytes, "com.shop.Session"), 3000);
     let found = |hands| {
-        let hprof =
-            Hprof::read(&bytes.as_slice(), Strength::All, None, &Crew(hands), &Silent).unwrap();
+        let hprof = Hprof::read(&bytes.as_slice(), Wish::default(), &Crew(hands), &Silent).unwrap();
         let (dominators, sizes) = (hprof.dominators(), &hprof.graph().sizes);
         let nodes = 0..hprof.objects() as u32;
         let all = nodes.map(|node| (dominators.above(node), dominators.retained(node, sizes)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plimsoll_heap::{Hprof, OneHand, Silent, Strength, Tally};
+use plimsoll_heap::{Hprof, OneHand, Silent, Tally, Wish};
 
 use crate::dumps;
 
@@ -107,7 +107,7 @@ fn objects_are_counted_by_class_as_another_reader_counts_them() {
         let (mut by_tally, mut by_graph) = (Counts::new(), Counts::new());
         for bytes in each(&bytes) {
             let tally = Tally::read(&bytes, &OneHand, &Silent).unwrap();
-            let hprof = Hprof::read(&bytes, Strength::All, None, &OneHand, &Silent).unwrap();
+            let hprof = Hprof::read(&bytes, Wish::default(), &OneHand, &Silent).unwrap();
             assert_eq!((tally.cut, tally.damaged_parts, hprof.cut()), (None, 0, None));
             add(&mut by_tally, of_tally(&tally));
             add(&mut by_graph, of_graph(&hprof));

@@ -1,7 +1,7 @@
 //! What a survey finds in made dumps whose waste is known.
 
 use plimsoll_heap::{
-    Counted, Finalizers, Hprof, OneHand, Owned, Resources, Silent, Slots, Strength, Survey,
+    Counted, Finalizers, Hprof, OneHand, Owned, Resources, Silent, Slots, Survey, Wish,
 };
 
 use crate::crew::Crew;
@@ -36,8 +36,9 @@ fn library(dump: &mut Dump) {
 }
 
 fn survey(bytes: &[u8], hands: usize) -> Survey {
-    let hprof = Hprof::read(&bytes, Strength::All, None, &OneHand, &Silent).unwrap();
-    hprof.survey(&bytes, &Crew(hands), &Silent).unwrap()
+    let wish = Wish { survey: true, ..Wish::default() };
+    let hprof = Hprof::read(&bytes, wish, &Crew(hands), &Silent).unwrap();
+    hprof.survey().unwrap().clone()
 }
 
 fn library_dump() -> Dump {
@@ -120,7 +121,7 @@ fn a_survey_of_a_cut_dump_tells_of_what_is_whole() {
     let mut most = 0;
     for end in 0..whole.len() {
         let bytes = &whole[..end];
-        if Hprof::read(&bytes, Strength::All, None, &OneHand, &Silent).is_ok() {
+        if Hprof::read(&bytes, Wish::default(), &OneHand, &Silent).is_ok() {
             let found = survey(bytes, 1);
             assert!(found.duplicates.arrays >= most, "cut off at {end}");
             most = found.duplicates.arrays;

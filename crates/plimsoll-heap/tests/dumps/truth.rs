@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use plimsoll_heap::{
-    Above, Hprof, HprofShape, Label, OneHand, Shape as _, Silent, Strength, holders,
-};
+use plimsoll_heap::{Above, Hprof, HprofShape, Label, OneHand, Shape as _, Silent, Wish, holders};
 
 use crate::crew::Crew;
 use crate::dumps;
 
 fn read(path: &Path) -> (Vec<u8>, Hprof) {
     let bytes = fs::read(path).unwrap();
-    let hprof = Hprof::read(&bytes.as_slice(), Strength::All, None, &OneHand, &Silent).unwrap();
+    let hprof = Hprof::read(&bytes.as_slice(), Wish::default(), &OneHand, &Silent).unwrap();
     (bytes, hprof)
 }
 
@@ -97,7 +95,7 @@ fn a_static_field_of_an_android_app_is_found_to_hold_its_service() {
 /// What a reading gives, in words.
 fn told(bytes: &[u8], hands: usize) -> String {
     let crew = Crew(hands);
-    let hprof = Hprof::read(&bytes, Strength::All, None, &crew, &Silent).unwrap();
+    let hprof = Hprof::read(&bytes, Wish::default(), &crew, &Silent).unwrap();
     let shape = HprofShape { hprof: &hprof, source: &bytes, hands: &crew, progress: &Silent };
     let nodes: Vec<_> = (0..hprof.objects() as u32)
         .map(|node| {

@@ -51,12 +51,16 @@ pub(super) fn life_for(
     Some(index)
 }
 
-/// Gives the life at an index what the one before it of the same instance took in from a moment on,
-/// because what told of the restart came late.
-fn hand_over(history: &mut ServiceHistory, index: usize, from: Timestamp) {
+/// Gives the life at an index what the one before it of the same instance took in since it began,
+/// because what told of the restart came late. One that says it began before the one it replaced
+/// gets what came since that was told.
+fn hand_over(history: &mut ServiceHistory, index: usize, told_at: Timestamp) {
     let Some((earlier, [life, ..])) = history.lives.split_at_mut_checked(index) else { return };
-    let ended = earlier.iter_mut().rev().find(|other| other.instance == life.instance);
-    if let Some(ended) = ended.filter(|ended| ended.last_seen() >= from) {
+    let Some(ended) = earlier.iter_mut().rev().find(|other| other.instance == life.instance) else {
+        return;
+    };
+    let from = if life.started_at > ended.started_at { life.started_at } else { told_at };
+    if ended.last_seen() >= from {
         life.series = cut(ended, from);
     }
 }

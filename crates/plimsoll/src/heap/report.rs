@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     if args.histogram {
         return histogram(args, format, &progress);
     }
-    let asked = args.reading.ask(&args.dump, &progress, |shape, flaws| {
+    let asked = args.reading.ask_all(&args.dump, &progress, |shape, flaws| {
         progress.show("looking for who holds memory");
         Ok((HeapReport::of(shape).map_err(Failure::failed)?, flaws))
     });

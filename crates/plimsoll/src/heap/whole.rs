@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use plimsoll_heap::{Hprof, HprofError, HprofShape, Shape, Strength};
+use plimsoll_heap::{Hprof, HprofError, HprofShape, Shape, Strength, Wish};
 
 use super::dump::{Cores, Dump, Terminal};
 use crate::exit::Failure;
@@ -59,11 +59,32 @@ impl Reading {
         progress: &Progress,
         question: impl FnOnce(&dyn Shape, Flaws) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.read(path, false, progress, question)
+    }
+
+    /// As [`Reading::ask`], of a dump whose waste is surveyed too.
+    pub(super) fn ask_all<T>(
+        &self,
+        path: &Path,
+        progress: &Progress,
+        question: impl FnOnce(&dyn Shape, Flaws) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.read(path, true, progress, question)
+    }
+
+    fn read<T>(
+        &self,
+        path: &Path,
+        survey: bool,
+        progress: &Progress,
+        question: impl FnOnce(&dyn Shape, Flaws) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let dump = self.open(path, progress)?;
         let (cores, terminal) = (self.cores(), Terminal(progress));
         let strength = if self.strong { Strength::Strong } else { Strength::All };
         let wrong = |source| wrong(path, source);
-        let hprof = Hprof::read(&dump, strength, self.memory, &cores, &terminal).map_err(wrong)?;
+        let wish = Wish { strength, memory: self.memory, survey };
+        let hprof = Hprof::read(&dump, wish, &cores, &terminal).map_err(wrong)?;
         let flaws = Flaws {
             cut_at: hprof.cut().map(|end| end.at),
             damaged_parts: hprof.damaged_parts() as u64,

@@ -8,7 +8,7 @@ use super::super::classes::{ById, Widths};
 use super::super::record::Kind;
 use super::{Duplicate, Duplicates};
 
-/// Contents that one hand keeps, about 10 MiB.
+/// Contents that are kept, about 10 MiB.
 const KEPT_MAX: usize = 1 << 18;
 /// Met this often, a content stays whatever its hash.
 const OFTEN: u64 = 64;
@@ -22,7 +22,7 @@ struct Content {
     count: u64,
 }
 
-/// The contents that one hand came across.
+/// The contents that were come across.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     by_hash: ById<Content>,
@@ -105,16 +105,6 @@ impl Contents {
         let level = self.level;
         self.by_hash
             .retain(|hash, content| hash.trailing_zeros() >= level || content.count >= OFTEN);
-    }
-
-    pub(super) fn merge(&mut self, other: Self) {
-        self.level = self.level.max(other.level);
-        self.forget();
-        self.blank.0 += other.blank.0;
-        self.blank.1 += other.blank.1;
-        for (hash, content) in other.by_hash {
-            self.add(hash, content);
-        }
     }
 
     pub(super) fn result(self, widths: Widths) -> Duplicates {

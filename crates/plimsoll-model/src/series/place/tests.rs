@@ -166,6 +166,24 @@ fn a_start_time_that_comes_late_takes_over_what_was_measured_since() {
 }
 
 #[test]
+fn a_new_life_has_what_was_measured_since_its_process_started() {
+    let (rss, start) = (Metric::ProcessMemoryRss, Metric::ProcessStartTime);
+    let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());
+    let limit = SeriesLimit::NONE;
+    history.record(&reading(0, "1", start, 0.0), limit);
+    (0..100).for_each(|at| history.record(&reading(at, "1", rss, at as f64), limit));
+    history.record(&reading(100, "1", start, 95.0), limit);
+    history.change(restart(95));
+    let firsts: Vec<_> = history.lives.iter().map(|life| first_seen(life).unwrap()).collect();
+    assert_eq!(firsts, [Timestamp::from_secs(0), Timestamp::from_secs(95)]);
+
+    // A start before that of the process which it replaces is a clock that was wrong.
+    history.record(&reading(101, "1", rss, 1.0), limit);
+    history.record(&reading(102, "1", start, 5.0), limit);
+    assert_eq!(first_seen(&history.lives[1]), Some(Timestamp::from_secs(95)));
+}
+
+#[test]
 fn late_readings_never_push_out_what_runs_now() {
     let limit = SeriesLimit { samples: NonZeroUsize::MAX, lives: NonZeroUsize::MIN };
     let mut history = ServiceHistory::new(ServiceName::new("orders").unwrap());

@@ -1,1 +1,0 @@
-//! Real dumps, and what others say of them.
