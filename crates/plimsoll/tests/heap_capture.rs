@@ -172,15 +172,27 @@ fn what_would_take_too_long_is_refused_and_auto_takes_less() {
     assert!(file.jvm.unwrap().heap_used_bytes.unwrap() > 10_000_000);
 }
 
+fn holds(file: &Path, value: &[u8]) -> bool {
+    fs::read(file).unwrap().windows(value.len()).any(|window| window == value)
+}
+
 #[test]
-fn with_redaction_nothing_that_holds_values_is_written_as_it_is() {
+fn a_redacted_dump_has_the_graph_and_no_value() {
+    const VALUE: &[u8] = b"order-777";
     let Some(jvm) = Jvm::start(1000) else { return };
-    let place = Place::new();
-    let end = place.capture(&[&jvm.pid(), "--redact", "--format", "json", "--accept-pause"]);
-    assert!(answer(&end).taken.unwrap().without_values);
-    let bytes = fs::read(place.file()).unwrap();
-    let value = b"order-7";
-    assert!(!bytes.windows(value.len()).any(|window| window == value));
+    let (plain, redacted) = (Place::new(), Place::new());
+    answer(&plain.capture(&[&jvm.pid(), "--format", "json", "--accept-pause"]));
+    assert!(holds(&plain.file(), VALUE), "the value is there to be taken out");
+    let end = redacted.capture(&[&jvm.pid(), "--redact", "--format", "json", "--accept-pause"]);
+    let taken = answer(&end).taken.unwrap();
+    assert_eq!((taken.rung.as_str(), taken.without_values), ("dump", true));
+    assert_eq!(fs::metadata(redacted.file()).unwrap().len(), taken.file_bytes);
+    assert!(!holds(&redacted.file(), VALUE));
+    let mut read = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    read.args(["heap", "report", "--histogram"]).arg(redacted.file());
+    let read = read.output().unwrap();
+    assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
+    assert!(String::from_utf8_lossy(&read.stdout).contains("java.lang.String"));
 }
 
 /// Waits until the JVM has begun to write.

@@ -19,7 +19,6 @@ use plimsoll_runtime::capture::{
     survey, take,
 };
 use plimsoll_runtime::output::{Destination, OutputError, folder_of};
-use tokio::sync::watch;
 
 use self::memory::Memory;
 use self::redaction::Redaction;
@@ -75,8 +74,9 @@ pub(crate) struct Args {
     /// Go on although the memory that it takes may not fit below the limit.
     #[arg(long)]
     accept_memory: bool,
-    /// Take out values (texts, numbers) on the way to the disk; only names, sizes and references
-    /// stay.
+    /// Take out values (texts, numbers) on the way to the output; only names, sizes and references
+    /// stay. A JVM writes its dump to a folder of its own first, which nobody else may read and which
+    /// is removed.
     #[arg(long)]
     redact: bool,
     /// Say what could be had and what it would cost, and take nothing.
@@ -163,7 +163,9 @@ async fn capture(args: Args, format: Format) -> Result<Exit, Failure> {
     }
     let destination = destination(&args, &looked, offer.contents);
     let path = destination.path.clone();
-    let taking = taking(destination, offer.contents, redaction, stop)?;
+    let sieve = redaction.sieve(offer.contents);
+    let (progress, form) = (Progress::default(), shapes::counters_file);
+    let taking = Taking { destination, sieve, stop, progress, form };
     let taken = follow(looked, chosen, &offer, taking).await.map_err(failure)?;
     if let Some(measured) = taken.measured.clone() {
         memory.remember(measured);
@@ -206,17 +208,6 @@ fn destination(args: &Args, looked: &Survey, contents: Contents) -> Destination 
         .clone()
         .unwrap_or_else(|| PathBuf::from(words::file_name(looked, contents, clock::now())));
     Destination { path, overwrite: args.overwrite }
-}
-
-fn taking(
-    destination: Destination,
-    contents: Contents,
-    redaction: Redaction,
-    stop: watch::Receiver<bool>,
-) -> Result<Taking, Failure> {
-    let sieve = redaction.sieve(contents)?;
-    let form = shapes::counters_file;
-    Ok(Taking { destination, sieve, stop, progress: Progress::default(), form })
 }
 
 /// Takes it, and shows how far it is.

@@ -3,10 +3,11 @@
 //!
 //! Not here: how a format is redacted (`plimsoll-heap`).
 
-use plimsoll_runtime::capture::Contents;
-use plimsoll_runtime::output::{Sieve, unchanged};
+use std::io::{self, Write};
 
-use crate::exit::Failure;
+use plimsoll_heap::{Level, Redactor};
+use plimsoll_runtime::capture::Contents;
+use plimsoll_runtime::output::{Finish, OutputFile, Sieve, unchanged};
 
 /// Whether values may reach the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,40 +18,63 @@ pub(crate) enum Redaction {
     Always,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("there is no redactor for {extension} files; take another rung, or leave out --redact")]
-struct NoRedactor {
-    extension: &'static str,
+/// Redacts what is written to it on its way into the file.
+#[derive(Debug)]
+struct Redacting {
+    redactor: Redactor,
+    file: OutputFile,
 }
 
-/// The redactor of a format that holds values; `None` where there is none. A redactor is a
-/// `Write` that takes an `OutputFile` and gives it back in the end: it implements
-/// `plimsoll_runtime::output::Finish`, and is returned here in a box.
-fn redactor(contents: Contents) -> Option<Sieve> {
+impl Write for Redacting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let ready = self.redactor.push(bytes).map_err(io::Error::other)?;
+        self.file.write_all(ready)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Finish for Redacting {
+    fn finish(mut self: Box<Self>) -> io::Result<OutputFile> {
+        let ready = self.redactor.finish().map_err(io::Error::other)?;
+        self.file.write_all(ready)?;
+        Ok(self.file)
+    }
+}
+
+/// Whether values that a file of a format holds are taken out by the redactor.
+const fn is_redacted(contents: Contents) -> bool {
     match contents {
-        Contents::Hprof | Contents::V8Snapshot => None,
+        Contents::Hprof | Contents::V8Snapshot => true,
         Contents::V8Profile
         | Contents::ClassHistogram
         | Contents::GoHeap
         | Contents::Goroutines
-        | Contents::Counters => Some(unchanged()),
+        | Contents::Counters => false,
     }
 }
 
+fn redacting() -> Sieve {
+    let redactor = Redactor::new(Level::Values);
+    Box::new(|file| Ok(Box::new(Redacting { redactor, file })))
+}
+
 impl Redaction {
+    pub(crate) fn sieve(self, contents: Contents) -> Sieve {
+        match self {
+            Self::Always if is_redacted(contents) => redacting(),
+            Self::Always | Self::Never => unchanged(),
+        }
+    }
+
     /// What must not be captured, because values could not be taken out.
     pub(crate) fn withheld(self) -> fn(Contents) -> bool {
         match self {
             Self::Never => |_| false,
-            Self::Always => |contents| redactor(contents).is_none(),
-        }
-    }
-
-    pub(crate) fn sieve(self, contents: Contents) -> Result<Sieve, Failure> {
-        let none = || Failure::failed(NoRedactor { extension: contents.extension() });
-        match self {
-            Self::Never => Ok(unchanged()),
-            Self::Always => redactor(contents).ok_or_else(none),
+            Self::Always => |contents| contents.holds_values() && !is_redacted(contents),
         }
     }
 
@@ -64,13 +88,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_values_is_not_captured_redacted_without_a_redactor() {
+    fn what_holds_values_is_redacted_or_not_captured() {
         let withheld = Redaction::Always.withheld();
-        assert!(!withheld(Contents::ClassHistogram));
-        for contents in [Contents::Hprof, Contents::V8Snapshot] {
-            assert_eq!(withheld(contents), Redaction::Always.sieve(contents).is_err());
-            assert!(!Redaction::Never.withheld()(contents));
-            assert!(!Redaction::Never.leaves_out_values(contents));
+        for contents in [Contents::Hprof, Contents::V8Snapshot, Contents::ClassHistogram] {
+            assert!(!withheld(contents));
+            assert!(Redaction::Always.leaves_out_values(contents));
+            assert_eq!(Redaction::Never.leaves_out_values(contents), !is_redacted(contents));
         }
     }
 }
