@@ -26,6 +26,7 @@ mod source;
 mod suspects;
 mod unpack;
 mod v8;
+mod watch;
 
 pub use class_name::{Origin, origin, readable};
 pub use difference::{Grown, Growth, HeapDifference, heap_difference};
@@ -52,3 +53,4 @@ pub use unpack::{UnpackError, Unpacked, unpack};
 pub use v8::{
     Detachedness, Edge, EdgeKind, EdgeLabel, EdgeName, NodeKind, Snapshot, SnapshotError, TypeNames,
 };
+pub use watch::{Look, Rise, Watch, WatchGrowth};

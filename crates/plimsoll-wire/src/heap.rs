@@ -127,6 +127,43 @@ pub struct HeapHistogramShape {
     pub types: Vec<HeapTypeShape>,
 }
 
+/// What grew in a process since it was first looked at: one line for each look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HeapWatchShape {
+    pub version: u32,
+    /// Looks so far; of the first one there is no growth.
+    pub looks: u32,
+    /// From the first look to the last.
+    pub seconds: f64,
+    /// Work done meanwhile; null where no counter is read, or it began again.
+    pub work: Option<f64>,
+    /// Steps between looks that are compared.
+    pub steps: u64,
+    /// Growth of all types that grew.
+    pub grown_bytes: u64,
+    /// The type that pulls the others along, and the part of all growth that it explains with them.
+    pub leader: Option<String>,
+    pub leader_share: Option<f64>,
+    /// Whether the leader grew in every step, and there were at least three.
+    pub is_steady: bool,
+    /// The most growth first.
+    pub rises: Vec<HeapRiseShape>,
+}
+
+/// A type that grew, or an allocation site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HeapRiseShape {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub objects: i64,
+    pub bytes: i64,
+    /// Part of all growth, from 0 to 1.
+    pub share: f64,
+    pub bytes_per_hour: f64,
+    pub bytes_per_work: Option<f64>,
+    pub steps_grown: u64,
+}
+
 /// Why an object is alive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HeapPathShape {

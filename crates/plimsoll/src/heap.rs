@@ -8,6 +8,7 @@ mod path;
 mod redact;
 mod report;
 mod shapes;
+mod watch;
 mod whole;
 
 use crate::exit::{Exit, Failure};
@@ -21,6 +22,7 @@ pub(crate) enum HeapCommand {
     Diff(diff::Args),
     Path(path::Args),
     Redact(redact::Args),
+    Watch(Box<watch::Args>),
 }
 
 pub(crate) fn run(command: HeapCommand, format: Format) -> Result<Exit, Failure> {
@@ -30,5 +32,6 @@ pub(crate) fn run(command: HeapCommand, format: Format) -> Result<Exit, Failure>
         HeapCommand::Diff(args) => diff::run(&args, format),
         HeapCommand::Path(args) => path::run(&args, format),
         HeapCommand::Redact(args) => redact::run(&args, format),
+        HeapCommand::Watch(args) => watch::run(&args, format),
     }
 }

@@ -16,6 +16,7 @@ mod incident;
 mod output;
 mod scan;
 mod server;
+mod spans;
 mod up;
 
 use std::process::ExitCode;

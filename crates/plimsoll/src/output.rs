@@ -45,6 +45,13 @@ pub(crate) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
+/// Prints one of many answers as JSON in a line.
+pub(crate) fn print_line_json(answer: &impl Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string(answer).map_err(Failure::failed)?;
+    text.push('\n');
+    print(&text)
+}
+
 /// A remark for the person at the terminal. Losing one is better than failing for it.
 pub(crate) fn say(text: &str) {
     drop(writeln!(io::stderr(), "{text}"));

@@ -2,6 +2,9 @@
 //! does to a process is tested in `plimsoll-runtime`; here stand the words and the exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+#[path = "heap_capture/watch.rs"]
+mod watch;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

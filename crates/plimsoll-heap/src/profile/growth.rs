@@ -4,7 +4,7 @@
 //! Sampled profiles are estimates: every change carries its standard error. Not here: why something
 //! is still held, which no profile knows.
 
-mod sites;
+pub(super) mod sites;
 
 use std::collections::BTreeMap;
 use std::fmt;

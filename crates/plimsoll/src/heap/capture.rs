@@ -5,9 +5,9 @@
 
 mod memory;
 mod redaction;
-mod shapes;
-mod target;
-mod words;
+pub(super) mod shapes;
+pub(super) mod target;
+pub(super) mod words;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use plimsoll_runtime::capture::{
 };
 use plimsoll_runtime::output::{Destination, OutputError, folder_of};
 
-use self::memory::Memory;
+pub(super) use self::memory::Memory;
 use self::redaction::Redaction;
 use crate::clock;
 use crate::daemon::{block_on, data_dir, shutdown_on_signal};
@@ -127,7 +127,7 @@ impl RungArg {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| "write seconds, from 0 to 86400, for example 2.5".to_owned())
 }

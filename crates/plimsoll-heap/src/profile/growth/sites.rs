@@ -11,15 +11,15 @@ use super::{Granularity, Site};
 
 /// Sums over samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Totals {
-    pub(super) value: i64,
-    pub(super) objects: i64,
+pub(in crate::profile) struct Totals {
+    pub(in crate::profile) value: i64,
+    pub(in crate::profile) objects: i64,
     /// Of `value`, in its unit squared.
-    pub(super) variance: f64,
+    pub(in crate::profile) variance: f64,
 }
 
 impl Totals {
-    fn add(&mut self, other: &Self) {
+    pub(in crate::profile) fn add(&mut self, other: &Self) {
         self.value = self.value.saturating_add(other.value);
         self.objects = self.objects.saturating_add(other.objects);
         self.variance += other.variance;
@@ -27,18 +27,22 @@ impl Totals {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct SiteTotals {
-    pub(super) own: Totals,
-    pub(super) cumulative: Totals,
+pub(in crate::profile) struct SiteTotals {
+    pub(in crate::profile) own: Totals,
+    pub(in crate::profile) cumulative: Totals,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct ProfileTotals {
-    pub(super) total: Totals,
-    pub(super) sites: HashMap<Site, SiteTotals>,
+pub(in crate::profile) struct ProfileTotals {
+    pub(in crate::profile) total: Totals,
+    pub(in crate::profile) sites: HashMap<Site, SiteTotals>,
 }
 
-pub(super) fn totals(profile: &Profile, column: usize, granularity: Granularity) -> ProfileTotals {
+pub(in crate::profile) fn totals(
+    profile: &Profile,
+    column: usize,
+    granularity: Granularity,
+) -> ProfileTotals {
     let sites = Sites::of(profile, granularity);
     let mut of_site = vec![SiteTotals::default(); sites.names.len()];
     let mut of_node = vec![Totals::default(); profile.nodes.len()];
@@ -73,7 +77,7 @@ pub(super) fn totals(profile: &Profile, column: usize, granularity: Granularity)
     ProfileTotals { total, sites: named }
 }
 
-fn sampled(profile: &Profile, sample: usize, column: usize) -> Totals {
+pub(in crate::profile) fn sampled(profile: &Profile, sample: usize, column: usize) -> Totals {
     let values = profile.values(sample);
     let counted = profile.columns[column].measure.objects();
     let objects = counted.and_then(|measure| profile.column(measure));

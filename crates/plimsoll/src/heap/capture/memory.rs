@@ -23,7 +23,7 @@ const BYTES_MAX: u64 = 1 << 20;
 
 /// The file, and what was in it.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(in crate::heap) struct Memory {
     folder: PathBuf,
     experience: Experience,
     /// A file of a newer version is not written over.
@@ -31,7 +31,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn load(folder: &Path) -> Self {
+    pub(in crate::heap) fn load(folder: &Path) -> Self {
         let (experience, is_ours) = match read(&folder.join(FILE)) {
             Ok(Some(bytes)) => match CaptureMemory::parse(&bytes) {
                 Ok(memory) => (experience(memory), true),
@@ -49,11 +49,11 @@ impl Memory {
         Self { folder: folder.to_owned(), experience, is_ours }
     }
 
-    pub(super) fn experience(&self) -> &Experience {
+    pub(in crate::heap) fn experience(&self) -> &Experience {
         &self.experience
     }
 
-    pub(super) fn remember(&mut self, measured: Measured) {
+    pub(in crate::heap) fn remember(&mut self, measured: Measured) {
         self.experience.remember(measured);
         if !self.is_ours {
             return;

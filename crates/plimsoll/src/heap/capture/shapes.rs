@@ -57,7 +57,7 @@ pub(super) fn taken(offer: &Offer, path: &Path, taken: &Taken, without_values: b
 }
 
 /// What a file of counters holds.
-pub(super) fn counters_file(counters: &Counters) -> Vec<u8> {
+pub(in crate::heap) fn counters_file(counters: &Counters) -> Vec<u8> {
     let process = CapturedProcess {
         pid: counters.pid,
         runtime: counters.identity.kind.to_string(),

@@ -81,7 +81,7 @@ pub(super) fn taken(offer: &Offer, path: &Path, taken: &Taken) -> String {
 }
 
 /// `heap-Shop-4242-20261122T233102Z.hprof`
-pub(super) fn file_name(looked: &Survey, contents: Contents, now: Timestamp) -> String {
+pub(in crate::heap) fn file_name(looked: &Survey, contents: Contents, now: Timestamp) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let program: String = looked.program.chars().map(plain).take(NAME_CHARS_MAX).collect();
     let (pid, extension) = (looked.order.pid, contents.extension());
