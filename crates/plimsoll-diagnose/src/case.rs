@@ -11,6 +11,8 @@ use crate::heap::{self, HeapFinding};
 /// cannot see is who holds it.
 const UNSEEN: f64 = 0.05;
 
+const ONE_CAPTURE: &str = "growth is told from two captures on";
+
 /// Everything a diagnosis may know.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
@@ -26,14 +28,16 @@ pub struct Case<'a> {
 
 /// The explanations of the case, best first. "Unexplained" is always among them.
 pub fn diagnose(case: &Case<'_>) -> Diagnosis {
-    let (growing, explanations) = match (case.assessment.cause, case.captures) {
-        (Cause::Heap, [first, .., last]) => {
-            let finding = heap::compare(first, last, case.requests);
-            let explanations = explain_heap(case, &finding);
-            (finding.growing, explanations)
-        }
-        (Cause::Handles, _) => (Vec::new(), vec![unclosed(case), unexplained(UNSEEN, "")]),
-        (cause, _) => {
+    let (growing, explanations) = match case.assessment.cause {
+        Cause::Heap => match heap::compare(case.captures, case.requests) {
+            Some(finding) => {
+                let explanations = explain_heap(case, &finding);
+                (finding.growing, explanations)
+            }
+            None => (Vec::new(), vec![unexplained(1.0, ONE_CAPTURE)]),
+        },
+        Cause::Handles => (Vec::new(), vec![unclosed(case), unexplained(UNSEEN, "")]),
+        cause => {
             let why = format!("no capture shows what {cause} memory is made of");
             (Vec::new(), vec![unexplained(1.0, &why)])
         }

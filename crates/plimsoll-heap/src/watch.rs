@@ -13,7 +13,7 @@ use crate::histogram::ClassHistogram;
 /// of looks and a week of them show steps as well, and a look may be some megabytes.
 const LOOKS_MAX: usize = 32;
 
-/// Rows of a growth that are told apart.
+/// Rows of a growth that are told apart, beside the leader's.
 const RISES_MAX: usize = 40;
 
 const SECS_AN_HOUR: f64 = 3600.0;
@@ -85,8 +85,12 @@ impl Watch {
         let secs = last.at_secs - first.at_secs;
         let work = first.work.zip(last.work).map(|(before, after)| after - before);
         let work = work.filter(|work| *work > 0.0);
-        let grew = growth.rows.iter().filter(|row| row.bytes_grown > 0).take(RISES_MAX);
-        let grew: Vec<&GrowthRow> = grew.collect();
+        let leader = dominant(&growth);
+        let is_leader =
+            |row: &GrowthRow| leader.as_ref().is_ok_and(|leader| leader.class == row.class);
+        let grew = growth.rows.iter().filter(|row| row.bytes_grown > 0).enumerate();
+        let told = grew.filter(|(at, row)| *at < RISES_MAX || is_leader(row));
+        let grew: Vec<&GrowthRow> = told.map(|(_, row)| row).collect();
         let steps_grown = self.steps_grown(&grew);
         let rise = |(row, steps_grown): (&GrowthRow, usize)| Rise {
             kind: row.class.clone(),
@@ -103,7 +107,7 @@ impl Watch {
             steps: self.looks.len() - 1,
             grown: growth.grown.0,
             rises: grew.into_iter().zip(steps_grown).map(rise).collect(),
-            leader: dominant(&growth),
+            leader,
         })
     }
 
