@@ -4,9 +4,13 @@
 //! itself. What shapes of heaps mean is tested in `plimsoll-heap`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 fn plimsoll(args: &[&str], paths: &[&Path]) -> Output {
@@ -61,7 +65,7 @@ fn a_report_names_the_collections_that_hold_a_shop() {
     // Every third has a session as well, so the map does not dominate it; it counts all the same.
     assert_eq!(suspect["elements"][0]["type"], "Shop$Customer");
     assert_eq!(suspect["elements"][0]["count"], 6000);
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("CUSTOMERS") && !page.contains("http://"), "no network");
     let histogram = json(&["report", "--histogram"], &[&dump], 0);
     assert_eq!(histogram["objects"], report["objects"]);
@@ -83,7 +87,7 @@ struct Planted {
 }
 
 fn planted(program_name: &str) -> Vec<Planted> {
-    let table = std::fs::read_to_string(program("truth.csv")).unwrap();
+    let table = fs::read_to_string(program("truth.csv")).unwrap();
     let rows = table.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
     let rows = rows.filter(|row| row[0].ends_with(program_name));
     let planted = rows.map(|row| Planted {
@@ -115,7 +119,7 @@ fn every_mistake_planted_in_java_is_the_first_suspect_and_no_healthy_twin_has_an
             let output = command.output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let report = json(&["report"], &[&dump], exit);
-            std::fs::remove_file(dump).unwrap();
+            fs::remove_file(dump).unwrap();
             report["suspects"].clone()
         };
         let found = suspects(&one.fault, 1);
@@ -152,7 +156,7 @@ fn ten_requests_that_leak_among_work_in_flight_are_the_first_row() {
 fn what_is_no_dump_is_refused_and_a_cut_one_is_read_as_far_as_it_goes() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.hprof");
-    std::fs::write(&text, "no dump at all").unwrap();
+    fs::write(&text, "no dump at all").unwrap();
     let refused = plimsoll(&["report"], &[&text]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a heap dump"));
@@ -162,10 +166,58 @@ fn what_is_no_dump_is_refused_and_a_cut_one_is_read_as_far_as_it_goes() {
     if !java("java/Shop.java", &["3"], &[&dump]) {
         return;
     }
-    let whole = std::fs::read(&dump).unwrap();
+    let whole = fs::read(&dump).unwrap();
     let cut = folder.path().join("cut.hprof");
-    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let report = json(&["report", "--histogram"], &[&cut], 0);
     let end = report["cut_at"].as_u64().unwrap();
     assert!(end <= whole.len() as u64 / 2 && end > whole.len() as u64 / 3, "{end}");
+}
+
+/// Bytes of the arrays in the dump below, 523 in all.
+const ARRAY_BYTES: u32 = 1_000_000;
+
+/// A dump of arrays full of zeros, packed to a thousandth of its size.
+fn bomb(path: &Path) {
+    let mut packed = GzEncoder::new(File::create(path).unwrap(), Compression::best());
+    packed.write_all(b"JAVA PROFILE 1.0.2\0\0\0\0\x08\0\0\0\0\0\0\0\0").unwrap();
+    let zeros = vec![0; ARRAY_BYTES as usize];
+    for id in 1..=523_u64 {
+        let root = [&[0xff][..], &id.to_be_bytes()].concat();
+        let head = [&[0x23][..], &id.to_be_bytes(), &[0; 4], &ARRAY_BYTES.to_be_bytes(), &[8]];
+        let head = head.concat();
+        let length = (root.len() + head.len()) as u32 + ARRAY_BYTES;
+        packed.write_all(&[0x1c, 0, 0, 0, 0]).unwrap();
+        packed.write_all(&length.to_be_bytes()).unwrap();
+        [&root, &head, &zeros].into_iter().for_each(|part| packed.write_all(part).unwrap());
+    }
+    packed.finish().unwrap();
+}
+
+#[test]
+fn a_small_file_that_unpacks_to_half_a_gigabyte_is_analysed_in_little_memory_or_refused() {
+    /// Of address space, in kB: less than the dump has.
+    const SPACE_MAX: u32 = 480_000;
+    let folder = tempfile::tempdir().unwrap();
+    let dump = folder.path().join("bomb.hprof.gz");
+    bomb(&dump);
+    assert!(fs::metadata(&dump).unwrap().len() < 900_000);
+    let within = |more: &str| {
+        let plimsoll = env!("CARGO_BIN_EXE_plimsoll");
+        let command = format!(
+            "ulimit -v {SPACE_MAX}; exec {plimsoll} heap report --format json {more} {}",
+            dump.display()
+        );
+        Command::new("sh").args(["-c", &command]).output().unwrap()
+    };
+    let output = within("--memory 64M");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["objects"], 523);
+    assert!(report["alive_bytes"].as_u64().unwrap() > 523_000_000);
+    let output = within("--unpack-max 100M");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("--unpack-max"), "{told}");
 }
