@@ -9,6 +9,10 @@ use crate::source::Source;
 /// Bytes that are held at once: HotSpot writes segments of 1 MiB, so most are read in one piece.
 const BUFFER: usize = 1 << 20;
 
+/// Bytes that are read first behind a long piece that was passed over, and twice as many each time
+/// after: who only looks at heads of segments would otherwise read all of the dump for them.
+const AHEAD_MIN: usize = 4 << 10;
+
 /// Longest piece that can be had at once, in bytes. An instance has at most 65 535 fields of 8 bytes
 /// a class, and real ones stay below a few kilobytes.
 pub(super) const PIECE_MAX: usize = BUFFER / 2;
@@ -40,6 +44,8 @@ pub(super) struct Window<'a> {
     /// What of the buffer was taken, and what of it is filled.
     taken: usize,
     filled: usize,
+    /// How many bytes are read next.
+    ahead: usize,
     end: u64,
     record: u64,
 }
@@ -53,7 +59,9 @@ impl<'a> Window<'a> {
     ) -> Self {
         buffer.0.resize(BUFFER, 0);
         let end = to.min(source.size()).max(from);
-        Self { source, buffer: &mut buffer.0, base: from, taken: 0, filled: 0, end, record: from }
+        let buffer = &mut buffer.0;
+        let (base, record) = (from, from);
+        Self { source, buffer, base, taken: 0, filled: 0, ahead: BUFFER, end, record }
     }
 
     /// Where in the dump the next byte is.
@@ -132,6 +140,7 @@ impl<'a> Window<'a> {
         self.base = self.at() + count;
         self.taken = 0;
         self.filled = 0;
+        self.ahead = AHEAD_MIN;
         Ok(())
     }
 
@@ -148,11 +157,13 @@ impl<'a> Window<'a> {
         self.filled -= self.taken;
         self.taken = 0;
         let rest = self.end - self.base - self.filled as u64;
-        let more = usize::try_from(rest).unwrap_or(usize::MAX).min(BUFFER - self.filled);
+        let wanted = self.ahead.max(count - self.filled).min(BUFFER - self.filled);
+        let more = usize::try_from(rest).unwrap_or(usize::MAX).min(wanted);
         let from = self.base + self.filled as u64;
         let free = &mut self.buffer[self.filled..self.filled + more];
         self.source.read_at(from, free).map_err(Stop::Unreadable)?;
         self.filled += more;
+        self.ahead = BUFFER.min(self.ahead * 2);
         Ok(())
     }
 }
