@@ -33,7 +33,20 @@ pub struct Step {
 /// # Errors
 /// When names cannot be read from the dump.
 pub fn paths(shape: &dyn Shape, node: u32, count: usize) -> io::Result<Vec<Path>> {
-    let ways = ways(shape, node, count);
+    named(shape, ways(shape, node, count))
+}
+
+/// The shortest way to each of several nodes; none of one that has none. Names are read once.
+pub(crate) fn shortest(shape: &dyn Shape, nodes: &[u32]) -> io::Result<Vec<Option<Path>>> {
+    let found: Vec<Option<_>> =
+        nodes.iter().map(|node| ways(shape, *node, 1).into_iter().next()).collect();
+    let has_way: Vec<bool> = found.iter().map(Option::is_some).collect();
+    let mut paths = named(shape, found.into_iter().flatten().collect())?.into_iter();
+    Ok(has_way.into_iter().map(|has| if has { paths.next() } else { None }).collect())
+}
+
+/// Gives ways the names of their references.
+fn named(shape: &dyn Shape, ways: Vec<(Vec<u32>, &'static str)>) -> io::Result<Vec<Path>> {
     let asked: Vec<(u32, u32)> =
         ways.iter().flat_map(|(way, _)| way.windows(2).map(|pair| (pair[0], pair[1]))).collect();
     let mut labels = shape.labels(&asked)?.into_iter();
@@ -47,7 +60,7 @@ pub fn paths(shape: &dyn Shape, node: u32, count: usize) -> io::Result<Vec<Path>
     Ok(ways.into_iter().map(path).collect())
 }
 
-/// The nodes of ways, without names: for several objects, whose names are read together.
+/// The nodes of ways, without names.
 pub(crate) fn ways(shape: &dyn Shape, node: u32, count: usize) -> Vec<(Vec<u32>, &'static str)> {
     // By node: the next one towards the object.
     let mut towards: HashMap<u32, u32> = HashMap::from([(node, node)]);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::hprof::Survey;
-use crate::paths::{Path, paths};
+use crate::paths::{Path, shortest};
 use crate::shape::{Label, Shape};
 use crate::signatures::{Key, Signature, Signatures, TOP};
 use crate::suspects::{Held, Suspect, suspects};
@@ -66,10 +66,8 @@ impl HeapReport {
     pub fn of(shape: &dyn Shape) -> io::Result<Self> {
         let survey = shape.survey();
         let mut holders = suspects(shape, survey)?;
-        let mut accused = Vec::new();
-        for suspect in holders.iter().filter(|suspect| suspect.is_large()).take(ACCUSED_MAX) {
-            accused.push(accuse(shape, suspect.clone())?);
-        }
+        let large = holders.iter().filter(|suspect| suspect.is_large()).take(ACCUSED_MAX);
+        let accused = accuse(shape, large.cloned().collect())?;
         holders.truncate(ROWS_MAX);
         let (types, alive, garbage) = types(shape);
         Ok(Self {
@@ -85,11 +83,15 @@ impl HeapReport {
     }
 }
 
-fn accuse(shape: &dyn Shape, suspect: Suspect) -> io::Result<Accused> {
-    let path = paths(shape, suspect.example, 1)?.into_iter().next();
-    let way = path.as_ref().map_or_else(Vec::new, |path| told(shape, path));
-    let root = path.map(|path| path.root);
-    Ok(Accused { words: words(&suspect), suspect, way, root })
+fn accuse(shape: &dyn Shape, suspects: Vec<Suspect>) -> io::Result<Vec<Accused>> {
+    let examples: Vec<u32> = suspects.iter().map(|suspect| suspect.example).collect();
+    let paths = shortest(shape, &examples)?;
+    let accused = suspects.into_iter().zip(paths).map(|(suspect, path)| {
+        let way = path.as_ref().map_or_else(Vec::new, |path| told(shape, path));
+        let root = path.map(|path| path.root);
+        Accused { words: words(&suspect), suspect, way, root }
+    });
+    Ok(accused.collect())
 }
 
 /// A way in words, a line a step.
