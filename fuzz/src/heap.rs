@@ -2,7 +2,9 @@
 //! logs of garbage collections.
 
 use plimsoll_heap::gc_log::GcLog;
-use plimsoll_heap::profile::{Granularity, Measure, Profile, Source, difference};
+use plimsoll_heap::profile::{
+    Granularity, Listings, Measure, Profile, ProfileReport, Source, difference,
+};
 use plimsoll_heap::{Kind, unpack};
 use plimsoll_model::Timestamp;
 
@@ -58,6 +60,9 @@ fn profile(bytes: &[u8]) -> Option<Profile> {
     for sample in 0..profile.sample_count().min(1000) {
         assert_eq!(profile.values(sample).len(), profile.columns.len());
         assert!(profile.stack(sample).take(1000).all(|frame| frame.function != Some("")));
+    }
+    if let Ok(report) = ProfileReport::of(&profile, &Listings::new()) {
+        assert!(report.places.iter().all(|place| !place.owner.is_empty() && place.share >= 0.0));
     }
     let nothing = Profile::read(b"heap profile: 0: 0 [1: 1] @ heap_v2/524288\n");
     let nothing = nothing.expect("a profile without a sample is one");

@@ -15,6 +15,7 @@ mod mutate;
 mod records;
 mod runtime;
 mod seeds;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -205,6 +206,12 @@ pub const TARGETS: &[Target] = &[
         promise: "a scenario is refused with a line, or read",
         check: runtime::scenario,
         seeds: seeds::scenario,
+    },
+    Target {
+        name: "source_lines",
+        promise: "any text as a source names fields or nothing, and changes no number",
+        check: sources::source_lines,
+        seeds: sources::source_lines_seeds,
     },
     Target {
         name: "stored",

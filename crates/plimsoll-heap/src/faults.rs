@@ -15,11 +15,12 @@ pub enum Fault {
     Cache,
     Closure,
     Chain,
+    ReferenceCycle,
     LargeObject,
 }
 
 impl Fault {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StaticCollection,
         Self::Collection,
         Self::Listener,
@@ -32,6 +33,7 @@ impl Fault {
         Self::Cache,
         Self::Closure,
         Self::Chain,
+        Self::ReferenceCycle,
         Self::LargeObject,
     ];
 
@@ -50,6 +52,7 @@ impl Fault {
             Self::Cache => "cache_without_limit",
             Self::Closure => "closure",
             Self::Chain => "chain",
+            Self::ReferenceCycle => "reference_cycle",
             Self::LargeObject => "large_object",
         }
     }
@@ -68,6 +71,7 @@ impl Fault {
             Self::Cache => "a cache without a limit",
             Self::Closure => "functions that are kept, with everything they captured",
             Self::Chain => "a chain of objects whose beginning is kept",
+            Self::ReferenceCycle => "objects that refer to each other and are not collected",
             Self::LargeObject => "a single object of great size",
         }
     }
@@ -84,15 +88,16 @@ impl Fault {
                  weakly"
             }
             Self::ThreadLocal => {
-                "call remove() in a finally block before the thread goes back to its pool"
+                "call remove() in a finally block before the thread goes back to its pool (in Python, \
+                 delete the attribute, or reset the context variable)"
             }
             Self::ClassLoader => {
                 "find the one reference from outside (a ThreadLocal, a driver, a timer, a listener) on \
                  the path below and drop it when the application is undeployed; close the loader"
             }
             Self::OffHeap => {
-                "reuse buffers from a pool, release them explicitly, and bound them \
-                 (-XX:MaxDirectMemorySize)"
+                "reuse buffers from a pool, release them explicitly, and bound them (in a JVM with \
+                 -XX:MaxDirectMemorySize)"
             }
             Self::Unclosed => {
                 "open it in try-with-resources (defer, with, using), so that every way out closes it"
@@ -105,6 +110,10 @@ impl Fault {
             Self::Cache => "give the cache a maximum size or an expiry, and count its evictions",
             Self::Closure => "drop the function when it was called, and capture only what it needs",
             Self::Chain => "cut the chain behind what is still needed, or keep a bounded queue",
+            Self::ReferenceCycle => {
+                "hold the way back weakly (weakref), or cut it when the object is done with; let the \
+                 collector of cycles run"
+            }
             Self::LargeObject => "work in pieces, or on a stream, instead of holding the whole",
         }
     }

@@ -9,6 +9,7 @@ mod live;
 mod older;
 mod sizes;
 mod stamp;
+mod trend;
 mod unified;
 
 use plimsoll_model::{Bytes, Timestamp};

@@ -5,22 +5,29 @@
 //! profile has no edges between objects: it says where memory came from, not what keeps it.
 
 mod build;
+mod evidence;
+mod flow;
 mod growth;
 mod heap_text;
 mod heaptrack;
 mod held;
 mod jemalloc;
+mod listing;
 mod maps;
 mod pickle;
 mod pprof;
 mod protobuf;
 mod read;
+mod suspects;
 mod tracemalloc;
 mod unsample;
+mod ways;
+mod whose;
 
 use std::num::NonZeroU64;
 
 pub use build::Full;
+pub use evidence::Wait;
 pub use growth::{
     Change, DifferenceError, Granularity, ProfileGrowth, Site, SiteGrowth, difference,
     per_unit_of_work,
@@ -31,13 +38,18 @@ pub use heaptrack::HeaptrackError;
 pub(crate) use heaptrack::begins as is_heaptrack;
 pub use held::{HeldError, held_by_function};
 pub(crate) use jemalloc::begins as is_jemalloc;
+pub use listing::{Listing, SOURCE_BYTES_MAX};
 pub use pickle::PickleError;
 pub use pprof::PprofError;
 pub(crate) use pprof::begins_profile as is_pprof;
 pub use protobuf::WireError;
 pub use read::{PROFILE_BYTES_MAX, ReadProfileError};
+pub use suspects::{
+    CannotRank, FunctionRow, Listings, ProfileChange, ProfileReport, SiteSuspect, wanted_sources,
+};
 pub use tracemalloc::TracemallocError;
 pub(crate) use tracemalloc::begins as is_tracemalloc;
+pub use whose::Whose;
 
 /// What wrote a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

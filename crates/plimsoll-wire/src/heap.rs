@@ -2,8 +2,16 @@
 //!
 //! They are made by the command line, which alone knows heaps.
 
+mod profile;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use profile::{
+    ClassDifferenceShape, ClassGrowthShape, DominantClassShape, GcLogShape, GcMomentShape,
+    GcRunShape, ProfileDifferenceShape, ProfileFunctionShape, ProfileGrowthShape,
+    ProfilePlaceShape, ProfileReportShape, ProfileSuspectShape,
+};
 
 /// Counts the shapes below.
 pub const HEAP_VERSION: u32 = 1;

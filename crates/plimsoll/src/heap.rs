@@ -1,13 +1,19 @@
 //! `plimsoll heap ..`: what a process holds in memory. Each command lives in the file of its name.
 
 mod capture;
+mod classes;
+mod collections;
 mod diff;
 mod dump;
+mod looks;
 mod page;
 mod path;
 mod redact;
 mod report;
 mod shapes;
+mod site_shapes;
+mod sites;
+mod sources;
 mod watch;
 mod whole;
 

@@ -4,6 +4,9 @@
 //! itself. What shapes of heaps mean is tested in `plimsoll-heap`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+#[path = "heap/profiles.rs"]
+mod profiles;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 
 use plimsoll_model::{Bytes, Sample, Span, Timestamp};
 
-use super::{Collected, GcEvent, GcLog};
+use super::{Collected, GcEvent, GcLog, trend};
 
 /// An uptime below this part of the one before is that of another JVM: logs are appended to. Less
 /// would take lines that two threads wrote in the wrong order for a restart.
@@ -30,9 +30,14 @@ impl GcLog {
     /// The heap as series, for each JVM that wrote to the log. Times are those of the log where all
     /// its events have one, else `started_at`, the start of the JVM, and the uptime.
     pub fn heap_series(&self, started_at: Timestamp) -> Vec<HeapSeries> {
-        let dated = self.events.iter().all(|event| event.wall.is_some());
+        let dated = self.is_dated();
         let lives = self.lives();
         lives.iter().map(|events| HeapSeries::of(events, dated, started_at)).collect()
+    }
+
+    /// Whether moments are those of a calendar, and not counted from the start of the JVM.
+    pub fn is_dated(&self) -> bool {
+        self.events.iter().all(|event| event.wall.is_some())
     }
 
     fn lives(&self) -> Vec<&[GcEvent]> {
@@ -52,6 +57,11 @@ impl GcLog {
 }
 
 impl HeapSeries {
+    /// Bytes per hour by which what is alive grows; `None` of too few collections, or too short a time.
+    pub fn live_per_hour(&self) -> Option<f64> {
+        trend::per_hour(&self.live)
+    }
+
     fn of(events: &[GcEvent], dated: bool, started_at: Timestamp) -> Self {
         let mut series = Self::default();
         for (index, event) in events.iter().enumerate() {

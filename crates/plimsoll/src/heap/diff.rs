@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use plimsoll_heap::{Growth, HeapDifference, Signatures, heap_difference, short, thousands};
+use plimsoll_heap::{Growth, HeapDifference, Kind, Signatures, heap_difference, short, thousands};
 
-use super::shapes;
+use super::sources::Sources;
 use super::whole::{Reading, human};
+use super::{classes, looks, shapes, sites};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, print, print_json, table};
 
@@ -15,7 +16,10 @@ Exit codes: 0 nothing of the program's own grew, 1 something did.
 Examples:
   plimsoll heap diff before.hprof after.hprof
   plimsoll heap diff before.hprof after.hprof --work 5000
-  plimsoll heap diff start.hprof busy.hprof idle.hprof --format json";
+  plimsoll heap diff start.hprof busy.hprof idle.hprof --format json
+  plimsoll heap diff first.pb.gz second.pb.gz     # profiles of memory or of goroutines
+  plimsoll heap diff first.snapshot second.snapshot --no-source
+  plimsoll heap diff classes-1.txt classes-2.txt  # what jcmd PID GC.class_histogram printed";
 
 /// Rows that are printed.
 const ROWS: usize = 15;
@@ -24,12 +28,14 @@ const ROWS: usize = 15;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Two or more dumps of one program, in the order of time.
+    /// Two or more dumps, profiles or class histograms of one program, in the order of time.
     #[arg(required = true, num_args = 2..)]
     dumps: Vec<PathBuf>,
     /// Requests, or any other work, done between the first and the last: growth is told for each.
     #[arg(long, value_name = "COUNT", value_parser = work)]
     work: Option<f64>,
+    #[command(flatten)]
+    sources: Sources,
     #[command(flatten)]
     reading: Reading,
 }
@@ -41,6 +47,13 @@ fn work(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
+    match looks::kind_of_all(&args.dumps)? {
+        Some(Kind::ClassHistogram) => return classes::grown(&args.dumps, args.work, format),
+        Some(kind) if kind.is_profile() => {
+            return sites::difference(&args.dumps, args.work, args.sources, format);
+        }
+        Some(_) | None => {}
+    }
     let progress = Progress::new();
     let mut looks = Vec::new();
     let mut difference = None;

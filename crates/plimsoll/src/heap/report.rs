@@ -5,12 +5,13 @@ use std::io;
 use std::path::PathBuf;
 
 use plimsoll_heap::{
-    Accused, HeapReport, HprofError, Survey, Suspect, Tally, short, thousands, words,
+    Accused, HeapReport, HprofError, Kind, Survey, Suspect, Tally, short, thousands, words,
 };
 
 use super::dump::Terminal;
+use super::sources::Sources;
 use super::whole::{Flaws, Reading, human, say_flaws, wrong};
-use super::{page, shapes};
+use super::{classes, collections, looks, page, shapes, sites};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, print, print_json, say, table, wrap};
 
@@ -21,7 +22,11 @@ Examples:
   plimsoll heap report shop.hprof
   plimsoll heap report shop.hprof.gz --html shop.html
   plimsoll heap report huge.hprof --memory 512M
-  plimsoll heap report shop.hprof --histogram --format json";
+  plimsoll heap report shop.hprof --histogram --format json
+  plimsoll heap report heap.pb.gz           # a profile of Go, tcmalloc, jemalloc, heaptrack, Python
+  plimsoll heap report goroutine.pb.gz      # what goroutines wait for
+  plimsoll heap report classes.txt          # what jcmd PID GC.class_histogram printed
+  plimsoll heap report gc.log               # what is alive after collections, and its trend";
 
 /// Rows of each table that are printed.
 const ROWS: usize = 15;
@@ -30,7 +35,7 @@ const ROWS: usize = 15;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A heap dump, packed with gzip or not.
+    /// A heap dump, an allocation profile, a class histogram or a GC log, packed with gzip or not.
     dump: PathBuf,
     /// Only count objects by type: one reading, and little memory.
     #[arg(long)]
@@ -38,6 +43,8 @@ pub(crate) struct Args {
     /// Also write one page with everything, which needs no network.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     #[command(flatten)]
     reading: Reading,
 }
@@ -51,6 +58,12 @@ struct PageError {
 }
 
 pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
+    match looks::kind(&args.dump) {
+        Some(Kind::ClassHistogram) => return classes::report(&args.dump, format),
+        Some(Kind::GcLog) => return collections::report(&args.dump, format),
+        Some(kind) if kind.is_profile() => return sites::report(&args.dump, args.sources, format),
+        Some(_) | None => {}
+    }
     let progress = Progress::new();
     if args.histogram {
         return histogram(args, format, &progress);
