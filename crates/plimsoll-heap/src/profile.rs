@@ -36,7 +36,7 @@ pub use heap_text::HeapTextError;
 pub(crate) use heap_text::begins as is_heap_text;
 pub use heaptrack::HeaptrackError;
 pub(crate) use heaptrack::begins as is_heaptrack;
-pub use held::{HeldError, held_by_function};
+pub use held::{HeldError, held_by_place};
 pub(crate) use jemalloc::begins as is_jemalloc;
 pub use listing::{Listing, SOURCE_BYTES_MAX};
 pub use pickle::PickleError;

@@ -1,14 +1,13 @@
-//! What a profile holds, as the rows of a histogram: functions instead of classes.
+//! What a profile holds, as the rows of a histogram: places of the program instead of classes.
 //!
-//! Used where many looks are compared whatever wrote them (`watch`). Not here: who called.
+//! Used where many looks are compared whatever wrote them (`watch`). Not here: who is suspected.
 
 use std::collections::BTreeMap;
 
 use plimsoll_model::Bytes;
 use thiserror::Error;
 
-use super::growth::sites::totals;
-use super::{Granularity, Measure, Profile, ReadProfileError};
+use super::{CannotRank, Listings, Measure, Profile, ProfileReport, ReadProfileError};
 use crate::histogram::{ClassHistogram, ClassRow, HistogramTotal};
 
 /// Why a profile does not tell what is held.
@@ -16,34 +15,35 @@ use crate::histogram::{ClassHistogram, ClassRow, HistogramTotal};
 pub enum HeldError {
     #[error("the profile cannot be read")]
     Read(#[from] ReadProfileError),
+    #[error("the profile tells nothing that can be ranked")]
+    Rank(#[from] CannotRank),
     #[error("the profile does not say what is in use; take a heap profile")]
     NotHeld,
 }
 
-/// What is in use, by the function that allocated it.
+/// What is in use, by the nearest place of the program's own above each allocation.
 ///
 /// # Errors
 /// When the bytes are no profile, or one of something else.
-pub fn held_by_function(bytes: &[u8]) -> Result<ClassHistogram, HeldError> {
+pub fn held_by_place(bytes: &[u8]) -> Result<ClassHistogram, HeldError> {
     let profile = Profile::read(bytes)?;
-    let column = profile.column(Measure::InuseSpace).ok_or(HeldError::NotHeld)?;
-    let mut rows: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for (site, totals) in totals(&profile, column, Granularity::Function).sites {
-        let (objects, bytes) = rows.entry(site.to_string()).or_default();
-        *objects = objects.saturating_add(u64::try_from(totals.own.objects).unwrap_or(0));
-        *bytes = bytes.saturating_add(u64::try_from(totals.own.value).unwrap_or(0));
+    let report = ProfileReport::of(&profile, &Listings::new())?;
+    if report.measure != Measure::InuseSpace {
+        return Err(HeldError::NotHeld);
     }
-    let mut rows: Vec<ClassRow> = rows
-        .into_iter()
-        .filter(|(_, (_, bytes))| *bytes > 0)
-        .map(|(class, (instances, bytes))| ClassRow { class, instances, bytes: Bytes(bytes) })
-        .collect();
+    let count = |value: i64| u64::try_from(value).unwrap_or(0);
+    let mut places: BTreeMap<String, HistogramTotal> = BTreeMap::new();
+    let mut total = HistogramTotal::default();
+    for place in &report.places {
+        for sum in [places.entry(place.site.to_string()).or_default(), &mut total] {
+            sum.instances = sum.instances.saturating_add(count(place.objects));
+            sum.bytes = Bytes(sum.bytes.0.saturating_add(count(place.value)));
+        }
+    }
+    let row = |(class, HistogramTotal { instances, bytes })| ClassRow { class, instances, bytes };
+    let mut rows: Vec<ClassRow> = places.into_iter().map(row).collect();
     rows.sort_by(|one, other| {
         other.bytes.cmp(&one.bytes).then_with(|| one.class.cmp(&other.class))
-    });
-    let total = rows.iter().fold(HistogramTotal::default(), |total, row| HistogramTotal {
-        instances: total.instances.saturating_add(row.instances),
-        bytes: Bytes(total.bytes.0.saturating_add(row.bytes.0)),
     });
     Ok(ClassHistogram { rows, total, rejected: 0, complete: profile.complete })
 }
@@ -53,18 +53,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_is_summed_by_the_function_that_allocated_it() {
+    fn what_is_held_is_summed_by_the_place_of_the_program_that_asked_for_it() {
         let text = "heap profile: 3: 300 [9: 900] @ heap/2\n\
             2: 200 [4: 400] @ 0x1 0x2\n\
             #\t0x1\tmain.leak+0x1\t/shop.go:7\n\
             #\t0x2\tmain.main+0x1\t/shop.go:9\n\
-            1: 100 [5: 500] @ 0x3\n\
-            #\t0x3\tmain.leak+0x2\t/shop.go:8\n";
-        let held = held_by_function(text.as_bytes()).unwrap();
-        let [row] = &held.rows[..] else { panic!("one function: {held:?}") };
-        assert_eq!(row.class, "main.leak");
+            1: 100 [5: 500] @ 0x3 0x1\n\
+            #\t0x3\tstrings.(*Builder).grow+0x2\t/usr/lib/go/src/strings/builder.go:68\n\
+            #\t0x1\tmain.leak+0x1\t/shop.go:7\n";
+        let held = held_by_place(text.as_bytes()).unwrap();
+        let [row] = &held.rows[..] else { panic!("one place: {held:?}") };
+        assert_eq!((row.class.as_str(), row.instances), ("main.leak (/shop.go:7)", 3));
         assert_eq!(held.total.bytes, row.bytes);
         assert!(row.bytes.0 >= 300, "sampled bytes stand for as many or more: {row:?}");
-        assert!(matches!(held_by_function(b"nonsense"), Err(HeldError::Read(_))));
+        assert!(matches!(held_by_place(b"nonsense"), Err(HeldError::Read(_))));
     }
 }

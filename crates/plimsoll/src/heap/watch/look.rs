@@ -171,7 +171,7 @@ fn read(
 ) -> Result<ClassHistogram, Box<dyn std::error::Error + Send + Sync>> {
     let bytes = fs::read(path)?;
     if contents == Contents::GoHeap {
-        return Ok(plimsoll_heap::profile::held_by_function(&bytes)?);
+        return Ok(plimsoll_heap::profile::held_by_place(&bytes)?);
     }
     Ok(ClassHistogram::parse(&String::from_utf8_lossy(&bytes))?)
 }
