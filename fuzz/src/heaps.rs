@@ -1,7 +1,8 @@
 //! Targets of `plimsoll-heap` that read dumps of a heap: V8 snapshots, and redaction of every kind.
 
 use plimsoll_heap::{
-    Dominators, Level, RedactError, Redacted, Redactor, Silent, Snapshot, SnapshotError,
+    Dominators, HeapReport, Level, OneHand, RedactError, Redacted, Redactor, Silent, Snapshot,
+    SnapshotError, Tally, V8Heap, Wish,
 };
 
 pub(crate) fn v8_snapshot(bytes: &[u8]) {
@@ -30,6 +31,12 @@ pub(crate) fn v8_snapshot(bytes: &[u8]) {
     let dominators = Dominators::of(&mut graph, &Silent);
     assert_eq!(dominators.retained_by_all(), total);
     assert_eq!(dominators.retained(snapshot.root(), &graph.sizes), total);
+    let tally = Tally::of_snapshot(&bytes, &Silent).expect("its nodes were read");
+    assert_eq!((tally.total.instances, tally.total.bytes.0), (snapshot.nodes() as u64, total));
+    let heap = V8Heap::read(&bytes, Wish { survey: true, ..Wish::default() }, &OneHand, &Silent)
+        .expect("it was read before");
+    let report = HeapReport::of(&heap, &OneHand).expect("a snapshot in memory can be asked");
+    assert_eq!(report.alive, total);
 }
 
 fn assert_place(error: &SnapshotError, size: u64) {

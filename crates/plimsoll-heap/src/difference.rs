@@ -183,7 +183,8 @@ impl Comparison<'_> {
                 bytes: row.bytes,
                 is_steady: row.steps.windows(2).all(|pair| pair[1] > pair[0]),
                 is_in_flight: row.is_in_flight,
-                is_own: row.is_own || owner.is_some_and(|owner| owner.is_own),
+                is_own: !found.is_program
+                    && (row.is_own || owner.is_some_and(|owner| owner.is_own)),
                 example: found.example,
             });
         }

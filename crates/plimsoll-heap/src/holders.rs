@@ -36,6 +36,8 @@ pub struct Holder {
     pub elements: Vec<Elements>,
     /// What it retains, in bytes.
     pub retained: u64,
+    /// The holder that it is inside of.
+    pub inside: Option<u32>,
     /// Class loaders inside of it.
     pub loaders: u64,
     /// Whether it is objects that several collections hold, of which `node` is one.
@@ -63,6 +65,9 @@ const PART: u32 = 1 << 31;
 struct Search<'a> {
     shape: &'a dyn Shape,
     roles: Vec<Role>,
+    /// By type: whether objects of it may follow one another in a chain. Functions within functions
+    /// are a program.
+    chains: Vec<bool>,
     least: u64,
     /// By number of a node: the number of the holder that it is inside of, with [`PART`] where it is
     /// a part of it; 0 for none.
@@ -72,9 +77,10 @@ struct Search<'a> {
     /// By number of a holder: class loaders inside of it.
     loaders: HashMap<u32, u64>,
     /// Small objects that several collections hold: by the number of what dominates them, and type.
-    crowds: HashMap<(u32, u32), Elements>,
-    /// Large objects that no holder holds.
-    single: Vec<(u32, u64)>,
+    /// With what the largest retains, which stands for all.
+    crowds: HashMap<(u32, u32), (Elements, u64)>,
+    /// Large objects that no holder holds, or that are most of what it holds: its number.
+    single: Vec<(u32, u64, u32)>,
 }
 
 /// Finds all holders of much, the heaviest first.
@@ -84,10 +90,12 @@ struct Search<'a> {
 pub fn holders(shape: &dyn Shape) -> io::Result<Vec<Holder>> {
     let dominators = shape.dominators();
     let alive = dominators.retained_by_all();
-    let roles = (0..shape.types() as u32).map(|number| shape.role(number)).collect();
+    let types = 0..shape.types() as u32;
+    let is_chain = |number| !shape.is_function(shape.type_name(number));
     let mut search = Search {
         shape,
-        roles,
+        roles: types.clone().map(|number| shape.role(number)).collect(),
+        chains: types.map(is_chain).collect(),
         least: BYTES_MIN.max((alive as f64 * SHARE_MIN) as u64),
         places: vec![0; dominators.count_met()],
         found: HashMap::new(),
@@ -116,6 +124,12 @@ impl Search<'_> {
         self.roles.get(kind as usize).copied().unwrap_or(Role::Object)
     }
 
+    /// Whether a large object is most of what the holder around it has, if there is one.
+    fn is_most(&self, above: u32, size: u64) -> bool {
+        let outer = self.places[above as usize] & !PART;
+        outer == 0 || size >= self.shape.dominators().retained_by_number(outer) / 2
+    }
+
     /// The holder that a number is a part of; 0 for none.
     fn part_of(&self, number: u32) -> u32 {
         let place = self.places[number as usize];
@@ -126,7 +140,8 @@ impl Search<'_> {
         let dominators = self.shape.dominators();
         for met in dominators.met() {
             let kind = self.kind(met.node);
-            let is_same = dominators.node_of(met.above).is_some_and(|node| self.kind(node) == kind);
+            let is_same = self.chains.get(kind as usize).is_some_and(|is_chain| *is_chain)
+                && dominators.node_of(met.above).is_some_and(|node| self.kind(node) == kind);
             let above = self.places[met.above as usize] & !PART;
             self.places[met.number as usize] = match self.part(&met, kind, is_same) {
                 0 => above,
@@ -140,7 +155,9 @@ impl Search<'_> {
         for (node, above) in dominators.sinks() {
             let (kind, size) = (self.kind(node), sizes.of(node));
             match self.part_of(above) {
-                0 if size >= self.least => self.single.push((node, size)),
+                0 if size >= self.least && self.is_most(above, size) => {
+                    self.single.push((node, size, self.places[above as usize] & !PART));
+                }
                 0 => self.crowd(above, kind, node, size),
                 part_of if self.role(kind) != Role::Plumbing => {
                     self.add(part_of, kind, node, size);
@@ -164,7 +181,9 @@ impl Search<'_> {
             above => above,
         };
         if holder != 0 {
-            self.add(holder, kind, met.node, met.retained);
+            // What hangs further down in a chain is in what its first object retains.
+            let is_first = !is_same || above == 0 || met.above == holder;
+            self.add(holder, kind, met.node, if is_first { met.retained } else { 0 });
         } else if met.retained < self.least {
             self.crowd(met.above, kind, met.node, met.retained);
         }
@@ -177,9 +196,12 @@ impl Search<'_> {
         let is_much = above == 0 || self.shape.dominators().retained_by_number(above) >= self.least;
         if is_much && self.role(kind) == Role::Object {
             let none = Elements { kind, count: 0, retained: 0, example };
-            let crowd = self.crowds.entry((above, kind)).or_insert(none);
+            let (crowd, most) = self.crowds.entry((above, kind)).or_insert((none, 0));
             crowd.count += 1;
             crowd.retained += retained;
+            if retained > *most {
+                (crowd.example, *most) = (example, retained);
+            }
         }
     }
 
@@ -205,30 +227,53 @@ impl Search<'_> {
                 *inner.entry(outer).or_default() += dominators.retained_by_number(*number);
             }
         }
+        for (_, size, outer) in &self.single {
+            *inner.entry(*outer).or_default() += size;
+        }
         let mut holders = Vec::new();
         for met in dominators.met() {
-            let Some(elements) = found.remove(&met.number) else { continue };
+            let Some(elements) = self.elements(&met, &mut found) else { continue };
             let mut elements: Vec<Elements> = elements.into_values().collect();
             elements.sort_by_key(|elements| (Reverse(elements.retained), elements.kind));
             elements.truncate(KINDS_MAX);
             let inner = inner.get(&met.number).copied().unwrap_or(0);
             let weight = met.retained.saturating_sub(inner);
             let loaders = self.loaders.get(&met.number).copied().unwrap_or(0);
+            let outer = self.places[dominators.number_above(met.number) as usize] & !PART;
+            let inside = dominators.node_of(outer);
             let holder = self.holder(met.node, elements, met.retained);
-            holders.push(Holder { loaders, weight, ..holder });
+            holders.push(Holder { inside, loaders, weight, ..holder });
         }
-        for crowd in std::mem::take(&mut self.crowds).into_values() {
+        for (crowd, _) in std::mem::take(&mut self.crowds).into_values() {
             if crowd.retained >= self.least && crowd.count >= CROWD_MIN {
                 let holder = self.holder(crowd.example, vec![crowd], crowd.retained);
                 holders.push(Holder { owner: None, is_crowd: true, ..holder });
             }
         }
-        for (node, size) in std::mem::take(&mut self.single) {
+        for (node, size, outer) in std::mem::take(&mut self.single) {
             let kind = self.kind(node);
             let own = Elements { kind, count: 1, retained: size, example: node };
-            holders.push(self.holder(node, vec![own], size));
+            let inside = dominators.node_of(outer);
+            holders.push(Holder { inside, ..self.holder(node, vec![own], size) });
         }
         holders
+    }
+
+    /// What is in a holder, by type; None if this is no holder. A list of numbers
+    /// has nothing else in it, and a few objects of one type in a row are no chain.
+    fn elements(
+        &self,
+        met: &Met,
+        found: &mut HashMap<u32, HashMap<u32, Elements>>,
+    ) -> Option<HashMap<u32, Elements>> {
+        let kind = self.kind(met.node);
+        let is_part = self.role(kind) == Role::Plumbing;
+        let Some(elements) = found.remove(&met.number) else {
+            let is_holder = is_part && self.part_of(met.number) == met.number;
+            return is_holder.then(HashMap::new);
+        };
+        let is_long = |own: &Elements| own.count >= CROWD_MIN;
+        (is_part || elements.get(&kind).is_some_and(is_long)).then_some(elements)
     }
 
     fn holder(&self, node: u32, elements: Vec<Elements>, retained: u64) -> Holder {
@@ -242,6 +287,7 @@ impl Search<'_> {
             label: None,
             elements,
             retained,
+            inside: None,
             loaders: 0,
             weight: retained,
             is_crowd: false,

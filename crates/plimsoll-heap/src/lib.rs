@@ -4,6 +4,7 @@
 //! sizes only: a value from a heap never gets this far. Captures are made by `plimsoll-runtime`;
 //! the results are used by `plimsoll-diagnose` and the command line.
 
+mod by_id;
 mod class_name;
 mod difference;
 mod dominant;
@@ -16,6 +17,7 @@ mod histogram;
 mod holders;
 mod hprof;
 mod kind;
+mod owners;
 mod paths;
 pub mod profile;
 mod redact;
@@ -51,6 +53,7 @@ pub use source::{Hands, OneHand, Progress, Silent, Source};
 pub use suspects::{BYTES_MIN, Held, LOADERS_MIN, SHARE_MIN, Suspect, suspects};
 pub use unpack::{UnpackError, Unpacked, unpack};
 pub use v8::{
-    Detachedness, Edge, EdgeKind, EdgeLabel, EdgeName, NodeKind, Snapshot, SnapshotError, TypeNames,
+    Detachedness, Edge, EdgeKind, EdgeLabel, EdgeName, NodeKind, Snapshot, SnapshotError,
+    TypeNames, V8Error, V8Heap,
 };
 pub use watch::{Look, Rise, Watch, WatchGrowth};

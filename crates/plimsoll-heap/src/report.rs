@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::hprof::Survey;
-use crate::paths::{Path, shortest};
+use crate::owners::way_by_own;
+use crate::paths::{Path, paths_along};
 use crate::shape::{Label, Shape};
 use crate::signatures::{Key, Signature, Signatures, TOP};
-use crate::suspects::{Held, Suspect, suspects};
+use crate::source::{Hands, beside};
+use crate::suspects::{Held, Suspect, is_scope_of_code, suspects};
 
 /// Suspects that are told in words: the next ones matter when these are mended.
 pub const ACCUSED_MAX: usize = 3;
@@ -63,13 +65,11 @@ pub struct Branch {
 impl HeapReport {
     /// # Errors
     /// When names cannot be read from the dump.
-    pub fn of(shape: &dyn Shape) -> io::Result<Self> {
+    pub fn of(shape: &dyn Shape, hands: &dyn Hands) -> io::Result<Self> {
         let survey = shape.survey();
-        let mut holders = suspects(shape, survey)?;
-        let large = holders.iter().filter(|suspect| suspect.is_large()).take(ACCUSED_MAX);
-        let accused = accuse(shape, large.cloned().collect())?;
-        holders.truncate(ROWS_MAX);
-        let (types, alive, garbage) = types(shape);
+        let (judged, (tree, (types, alive, garbage))) =
+            beside(hands, || judge(shape, survey), || (tree(&Signatures::of(shape)), types(shape)));
+        let (holders, accused) = judged?;
         Ok(Self {
             objects: shape.graph().types.len() as u64,
             alive,
@@ -78,14 +78,23 @@ impl HeapReport {
             holders,
             types,
             survey: survey.cloned(),
-            tree: tree(&Signatures::of(shape)),
+            tree,
         })
     }
 }
 
+/// Who holds much, and who of them is accused.
+fn judge(shape: &dyn Shape, survey: Option<&Survey>) -> io::Result<(Vec<Suspect>, Vec<Accused>)> {
+    let mut holders = suspects(shape, survey)?;
+    let large = holders.iter().filter(|suspect| suspect.is_large()).take(ACCUSED_MAX);
+    let accused = accuse(shape, large.cloned().collect())?;
+    holders.truncate(ROWS_MAX);
+    Ok((holders, accused))
+}
+
 fn accuse(shape: &dyn Shape, suspects: Vec<Suspect>) -> io::Result<Vec<Accused>> {
-    let examples: Vec<u32> = suspects.iter().map(|suspect| suspect.example).collect();
-    let paths = shortest(shape, &examples)?;
+    let ways = suspects.iter().map(|suspect| way_by_own(shape, suspect.example)).collect();
+    let paths = paths_along(shape, ways)?;
     let accused = suspects.into_iter().zip(paths).map(|(suspect, path)| {
         let way = path.as_ref().map_or_else(Vec::new, |path| told(shape, path));
         let root = path.map(|path| path.root);
@@ -96,11 +105,18 @@ fn accuse(shape: &dyn Shape, suspects: Vec<Suspect>) -> io::Result<Vec<Accused>>
 
 /// A way in words, a line a step.
 pub fn told(shape: &dyn Shape, path: &Path) -> Vec<String> {
+    let is_variable = |at: usize| {
+        let from = at.checked_sub(1).and_then(|before| path.steps.get(before));
+        from.is_some_and(|from| is_scope_of_code(&shape.node_name(from.node)))
+    };
     let step = |(at, step): (usize, &crate::paths::Step)| {
         let name = shape.node_name(step.node);
         match &step.label {
             None if at == 0 => name.into_owned(),
             None => format!("-> {name}"),
+            Some(Label::Field { name: field, .. } | Label::Static(field)) if is_variable(at) => {
+                format!("variable {field} -> {name}")
+            }
             Some(Label::Field { name: field, .. }) => format!("field {field} -> {name}"),
             Some(Label::Static(field)) => format!("static {field} -> {name}"),
             Some(Label::Element(at)) => format!("[{at}] -> {name}"),
@@ -123,18 +139,27 @@ pub fn words(suspect: &Suspect) -> String {
         return format!("{} holds {count} {collection}, {percent} % of the heap", suspect.place());
     }
     let many = if suspect.holders > 1 {
-        format!("{} times a {collection}", thousands(suspect.holders))
+        format!("{} times {}", thousands(suspect.holders), one(collection))
     } else {
-        format!("a {collection}")
+        one(collection)
     };
     let content = match suspect.elements.first() {
         Some(held) if held.count > 1 => {
             format!(" of {} {}", thousands(held.count), short(&held.kind))
         }
-        Some(held) if held.kind != suspect.collection => format!(" with a {}", short(&held.kind)),
+        Some(held) if held.kind != suspect.collection => {
+            format!(" with {}", one(short(&held.kind)))
+        }
         Some(_) | None => String::new(),
     };
     format!("{} holds {many}{content}, {percent} % of the heap", suspect.place())
+}
+
+/// As `a Map` and `an Array`.
+fn one(kind: &str) -> String {
+    let article =
+        if kind.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 /// A type without its package.

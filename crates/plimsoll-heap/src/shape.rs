@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::dominators::Dominators;
+use crate::faults::Fault;
 use crate::graph::Graph;
 use crate::hprof::Survey;
 
@@ -50,7 +51,7 @@ impl Label {
 }
 
 /// A heap that can be asked.
-pub trait Shape {
+pub trait Shape: Sync {
     fn graph(&self) -> &Graph;
 
     fn dominators(&self) -> &Dominators;
@@ -92,8 +93,9 @@ pub trait Shape {
     /// that do not tell, and where it was not asked.
     fn survey(&self) -> Option<&Survey>;
 
-    /// The type of objects that own memory outside of the heap.
-    fn buffer_type(&self) -> &'static str;
+    /// The type of objects that own memory outside of the heap, where that is not in the heap's own
+    /// sizes.
+    fn buffer_type(&self) -> Option<&'static str>;
 
     /// What a node refers to without keeping it alive, if it does.
     fn weak_target(&self, from: u32) -> Option<u32>;
@@ -101,6 +103,27 @@ pub trait Shape {
     /// Whether a reference does not keep its target alive.
     fn is_weak(&self, from: u32, to: u32) -> bool {
         self.weak_target(from) == Some(to)
+    }
+
+    /// Whether what objects of a type hold is work that is going on.
+    fn is_work(&self, _type_number: u32) -> bool {
+        false
+    }
+
+    /// What kind of mistake much of a type is, or much in a collection of this type.
+    fn tells(&self, _type_number: u32) -> Option<Fault> {
+        None
+    }
+
+    /// Whether objects of a type are the program itself, as its modules and its code are: many of them
+    /// are no mistake.
+    fn is_program(&self, _type_number: u32) -> bool {
+        false
+    }
+
+    /// Whether an object has no class, so that nothing but the way to it has a name.
+    fn is_nameless(&self, _node: u32) -> bool {
+        false
     }
 
     /// The role of a node's type.

@@ -5,9 +5,9 @@
 //! same. What stays is the way down to them: `class Store -> SESSIONS -> ConcurrentHashMap -> Node[]
 //! -> Node -> Session`. Used by `difference`.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::by_id::ById;
 use crate::shape::{Role, Shape};
 
 /// Ways that are told apart, at most; what comes then is counted where it hangs.
@@ -31,6 +31,8 @@ pub(crate) struct Signature {
     pub field: Option<String>,
     pub role: Role,
     pub is_own: bool,
+    /// Whether it is of the program itself, as its code is.
+    pub is_program: bool,
     /// Whether a running method holds it.
     pub is_in_flight: bool,
     pub count: u64,
@@ -44,7 +46,7 @@ pub(crate) struct Signature {
 /// A heap by ways.
 #[derive(Clone, Debug, Default)]
 pub struct Signatures {
-    pub(crate) all: HashMap<Key, Signature>,
+    pub(crate) all: ById<Signature>,
     /// What all that is alive takes, in bytes.
     pub alive: u64,
 }
@@ -55,8 +57,9 @@ impl Signatures {
             shape,
             roles: (0..shape.types() as u32).map(|number| shape.role(number)).collect(),
             hashes: (0..shape.types() as u32).map(|kind| hash(&shape.type_name(kind))).collect(),
-            found: Self { all: HashMap::new(), alive: shape.dominators().retained_by_all() },
+            found: Self { all: ById::default(), alive: shape.dominators().retained_by_all() },
             last: (u64::MAX, 0, 0),
+            plain: ById::default(),
         };
         counter.count();
         counter.found
@@ -81,6 +84,8 @@ struct Counter<'a> {
     found: Signatures,
     /// The way that was asked for last, with the question: siblings stand behind one another.
     last: (Key, u32, Key),
+    /// By a hash of the question, ways to plain nodes below plain ones: nothing else decides them.
+    plain: ById<Key>,
 }
 
 impl Counter<'_> {
@@ -113,16 +118,28 @@ impl Counter<'_> {
             above
         } else if is_plain && self.last.0 == above && self.last.1 == kind {
             self.last.2
-        } else {
-            let key = self.key(above, above_node, node);
-            if is_plain {
-                self.last = (above, kind, key);
-            }
+        } else if is_plain {
+            let key = self.plain_key(above, above_node, node);
+            self.last = (above, kind, key);
             key
+        } else {
+            self.key(above, above_node, node)
         };
         if let Some(signature) = self.found.all.get_mut(&key) {
             signature.count += 1;
             signature.bytes += self.shape.graph().sizes.of(node);
+        }
+        key
+    }
+
+    fn plain_key(&mut self, above: Key, above_node: Option<u32>, node: u32) -> Key {
+        let question = self.hashes[self.kind(node) as usize] ^ above.rotate_left(32);
+        if let Some(key) = self.plain.get(&question) {
+            return *key;
+        }
+        let key = self.key(above, above_node, node);
+        if self.plain.len() < WAYS_MAX {
+            self.plain.insert(question, key);
         }
         key
     }
@@ -135,8 +152,10 @@ impl Counter<'_> {
         let over_role = over.map(|over| self.roles[self.kind(over) as usize]);
         let field = over.filter(|_| over_role == Some(Role::Scope));
         let field = field.and_then(|scope| self.shape.static_name(scope, node));
-        let is_in_flight = over_role == Some(Role::Thread)
+        let is_of_thread = over_role == Some(Role::Thread)
             && over.is_some_and(|thread| self.shape.is_in_flight(thread, node));
+        let is_in_flight =
+            is_of_thread || over.is_some_and(|over| self.shape.is_work(self.kind(over)));
         let key = match role {
             // A class is known by its name, wherever it hangs.
             Role::Scope => hash(&(1, self.shape.node_name(node))),
@@ -155,6 +174,7 @@ impl Counter<'_> {
                 field: field.map(|field| field.into_owned()),
                 role,
                 is_own: self.shape.is_own(node),
+                is_program: self.shape.is_program(kind),
                 is_in_flight: is_in_flight && role != Role::Scope,
                 count: 0,
                 bytes: 0,

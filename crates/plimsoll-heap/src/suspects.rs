@@ -4,15 +4,15 @@
 //! One look cannot tell growth from size, so only what is large in itself and takes a good part of
 //! the heap is suspected; two looks (`difference`) tell more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
-use crate::dominators::Above;
 use crate::faults::{Fault, is_resource, tells_of_caches, tells_of_listeners};
 use crate::holders::{Holder, holders};
 use crate::hprof::Survey;
+use crate::owners::{FINALIZER, Owner, Sought, owners, owners_of, within};
 use crate::paths::ways;
-use crate::shape::{Label, Role, Shape};
+use crate::shape::{Role, Shape};
 
 /// A suspect holds at least this share of what is alive.
 pub const SHARE_MIN: f64 = 0.10;
@@ -25,13 +25,8 @@ pub const LOADERS_MIN: u64 = 8;
 const DUPLICATES_SHARE_MIN: f64 = 0.5;
 /// Buffers whose owners are looked for: enough to tell who has most of them.
 const BUFFERS_MAX: usize = 256;
-/// Objects above one another that are looked at between a thread's variable and what it holds.
-const ANCESTORS_MAX: usize = 64;
 /// Holders whose owners are looked for: those below hold next to nothing.
 const OWNERS_MAX: usize = 400;
-
-/// What stands for an object that has a finalizer: in a list of those alive, then in a queue.
-const FINALIZER: &str = "java.lang.ref.Finalizer";
 
 /// Who holds much, with all holders of the same owner and field together.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +72,9 @@ impl Suspect {
         let of =
             |owner: &Option<String>| owner.as_ref().map_or(String::new(), |of| format!(" of {of}"));
         match (&self.field, self.is_static) {
+            (Some(field), _) if self.owner.as_deref().is_some_and(is_scope_of_code) => {
+                format!("variable {field}{}", of(&self.owner))
+            }
             (Some(field), true) => format!("static field {field}{}", of(&self.owner)),
             (Some(field), false) => format!("field {field}{}", of(&self.owner)),
             (None, _) => self.owner.clone().unwrap_or_else(|| "something shared by several".into()),
@@ -84,20 +82,9 @@ impl Suspect {
     }
 }
 
-/// Who a holder belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Owner {
-    name: Option<String>,
-    field: Option<String>,
-    is_static: bool,
-    is_thread_local: bool,
-}
-
-impl Owner {
-    /// Lists of classes that a loader keeps are the program itself.
-    fn is_of_loader(&self) -> bool {
-        self.name.as_deref() == Some("java.lang.ClassLoader")
-    }
+/// Whether a name is that of variables of code, as `(module) shop.js`.
+pub(crate) fn is_scope_of_code(name: &str) -> bool {
+    name.starts_with("(module)") || name.starts_with("(closure)")
 }
 
 /// All that hold much by owner and field, the heaviest first; [`Suspect::is_large`] tells which of
@@ -110,8 +97,20 @@ pub fn suspects(shape: &dyn Shape, survey: Option<&Survey>) -> io::Result<Vec<Su
     holders.truncate(OWNERS_MAX);
     let owners = owners(shape, &holders)?;
     let mut groups: BTreeMap<Owner, Vec<&Holder>> = BTreeMap::new();
-    for (holder, owner) in holders.iter().zip(owners).filter(|(_, owner)| !owner.is_of_loader()) {
-        groups.entry(owner).or_default().push(holder);
+    let is_program = |holder: &Holder| {
+        let kind = holder.elements.first().map(|held| held.kind);
+        kind.is_some_and(|kind| {
+            // Where all functions are of one type, those that several refer to are code.
+            let is_code = holder.is_crowd
+                && shape.tells(kind) == Some(Fault::Closure)
+                && shape.is_function(shape.type_name(kind));
+            is_code || shape.is_program(kind)
+        })
+    };
+    for (holder, owner) in holders.iter().zip(within(&holders, owners)) {
+        if !owner.is_of_loader() && !is_program(holder) {
+            groups.entry(owner).or_default().push(holder);
+        }
     }
     let alive = shape.dominators().retained_by_all().max(1);
     let mut suspects: Vec<Suspect> =
@@ -135,7 +134,7 @@ pub fn suspects(shape: &dyn Shape, survey: Option<&Survey>) -> io::Result<Vec<Su
 
 /// Who holds the buffers whose memory is outside of the heap, by a sample of them.
 fn off_heap(shape: &dyn Shape, bytes: u64, alive: u64) -> io::Result<Option<Suspect>> {
-    let kind = shape.buffer_type();
+    let Some(kind) = shape.buffer_type() else { return Ok(None) };
     let number = (0..shape.types() as u32).find(|number| shape.type_name(*number) == kind);
     let Some(number) = number.filter(|_| bytes > 0) else { return Ok(None) };
     let nodes = (0_u32..).zip(&shape.graph().types).filter(|(_, kind)| **kind == number);
@@ -183,6 +182,8 @@ fn suspect(shape: &dyn Shape, owner: Owner, holders: &[&Holder], alive: u64) -> 
     let mut elements: Vec<Held> = elements.into_values().collect();
     elements.sort_by_key(|held| std::cmp::Reverse(held.retained));
     let retained = holders.iter().map(|holder| holder.weight).sum();
+    let all: HashSet<u32> = holders.iter().map(|holder| holder.node).collect();
+    let is_outermost = |holder: &&&Holder| holder.inside.is_none_or(|outer| !all.contains(&outer));
     Suspect {
         fault,
         owner: owner.name,
@@ -190,7 +191,7 @@ fn suspect(shape: &dyn Shape, owner: Owner, holders: &[&Holder], alive: u64) -> 
         is_static: owner.is_static,
         collection: shape.node_name(holders[0].node).into_owned(),
         elements,
-        holders: holders.len() as u64,
+        holders: holders.iter().filter(is_outermost).count() as u64,
         loaders: holders.iter().map(|holder| holder.loaders).sum(),
         retained,
         share: retained as f64 / alive as f64,
@@ -204,6 +205,8 @@ fn fault(shape: &dyn Shape, owner: &Owner, holder: &Holder) -> Fault {
     let role = first.map_or(Role::Object, |held| shape.role(held.kind));
     let names = || [owner.name.as_deref(), owner.field.as_deref()].into_iter().flatten();
     let collection = shape.node_name(holder.node);
+    let holds = shape.graph().types.get(holder.node as usize).and_then(|kind| shape.tells(*kind));
+    let held = first.and_then(|held| shape.tells(held.kind));
     let is_single = first.is_some_and(|held| held.example == holder.node && held.count == 1);
     if owner.is_thread_local {
         Fault::ThreadLocal
@@ -213,13 +216,17 @@ fn fault(shape: &dyn Shape, owner: &Owner, holder: &Holder) -> Fault {
         Fault::LargeObject
     } else if is_resource(kind) || kind == FINALIZER {
         Fault::Unclosed
-    } else if owner.field.iter().any(|field| tells_of_listeners(field)) || tells_of_listeners(kind)
+    } else if holds == Some(Fault::Listener)
+        || owner.field.iter().any(|field| tells_of_listeners(field))
+        || tells_of_listeners(kind)
     {
         Fault::Listener
     } else if names().any(tells_of_caches) || tells_of_caches(&collection) {
         Fault::Cache
     } else if !holder.is_crowd && shape.role_of(holder.node) == Role::Object {
         Fault::Chain
+    } else if let Some(fault) = held {
+        fault
     } else if shape.is_function(kind) {
         Fault::Closure
     } else if owner.is_static {
@@ -227,127 +234,4 @@ fn fault(shape: &dyn Shape, owner: &Owner, holder: &Holder) -> Fault {
     } else {
         Fault::Collection
     }
-}
-
-/// The owners of holders, in their order.
-fn owners(shape: &dyn Shape, holders: &[Holder]) -> io::Result<Vec<Owner>> {
-    owners_of(shape, holders.iter().map(|holder| Sought::of(shape, holder)).collect())
-}
-
-fn owners_of(shape: &dyn Shape, sought: Vec<Sought>) -> io::Result<Vec<Owner>> {
-    let asked: Vec<(u32, u32)> = sought.iter().flat_map(Sought::references).collect();
-    let mut labels = shape.labels(&asked)?.into_iter();
-    let mut owners = Vec::new();
-    for one in sought {
-        let labels: Vec<Option<Label>> = labels.by_ref().take(one.references().count()).collect();
-        owners.push(one.owner(shape, labels));
-    }
-    Ok(owners)
-}
-
-/// Where the owner of a holder is looked for.
-enum Sought {
-    /// It is known and names the field.
-    Known(u32, Label),
-    /// The variable of a thread, and those who refer to it.
-    ThreadLocal { variable: u32, from: Vec<u32> },
-    /// Objects that wait for their finalizer, all over.
-    Finalizers,
-    /// On the shortest way from a root.
-    Way(Vec<u32>),
-}
-
-impl Sought {
-    fn of(shape: &dyn Shape, holder: &Holder) -> Self {
-        if holder.elements.first().is_some_and(|held| shape.type_name(held.kind) == FINALIZER) {
-            return Self::Finalizers;
-        }
-        if let Some(variable) = thread_local(shape, holder) {
-            return Self::ThreadLocal { variable, from: shape.dominators().referrers(variable) };
-        }
-        if let (Some(owner), Some(label)) = (holder.owner, &holder.label)
-            && shape.is_own(owner)
-            && label.name().is_some()
-        {
-            return Self::Known(owner, label.clone());
-        }
-        let way = ways(shape, holder.node, 1).into_iter().next();
-        Self::Way(way.map_or_else(Vec::new, |(way, _)| way))
-    }
-
-    /// References whose names are needed.
-    fn references(&self) -> Box<dyn Iterator<Item = (u32, u32)> + '_> {
-        match self {
-            Self::Known(..) | Self::Finalizers => Box::new(std::iter::empty()),
-            Self::ThreadLocal { variable, from } => {
-                Box::new(from.iter().map(|from| (*from, *variable)))
-            }
-            Self::Way(way) => Box::new(way.windows(2).map(|pair| (pair[0], pair[1]))),
-        }
-    }
-
-    fn owner(self, shape: &dyn Shape, labels: Vec<Option<Label>>) -> Owner {
-        match self {
-            Self::Known(owner, label) => named(shape, owner, &label),
-            Self::Finalizers => Owner {
-                name: Some(FINALIZER.into()),
-                field: Some("queue".into()),
-                is_static: true,
-                ..Owner::default()
-            },
-            Self::ThreadLocal { from, .. } => {
-                let mut all = from.iter().zip(&labels);
-                let named_by = all.find_map(|(from, label)| {
-                    let label = label.as_ref().filter(|label| label.name().is_some())?;
-                    Some(named(shape, *from, label))
-                });
-                Owner { is_thread_local: true, ..named_by.unwrap_or_default() }
-            }
-            Self::Way(way) => owner_on(shape, &way, &labels),
-        }
-    }
-}
-
-/// The nearest to the end of a way that the program's authors wrote and named; else the nearest that
-/// has a name at all.
-fn owner_on(shape: &dyn Shape, way: &[u32], labels: &[Option<Label>]) -> Owner {
-    let named_by = |is_wanted: &dyn Fn(u32) -> bool| {
-        way.iter().zip(labels).rev().find_map(|(from, label)| {
-            let label = label.as_ref().filter(|label| label.name().is_some())?;
-            let is_part = matches!(shape.role_of(*from), Role::Plumbing | Role::Value);
-            (!is_part && is_wanted(*from)).then(|| named(shape, *from, label))
-        })
-    };
-    let found = named_by(&|from| shape.is_own(from)).or_else(|| named_by(&|_| true));
-    found.unwrap_or_else(|| {
-        let first = way.first().map(|root| shape.node_name(*root).into_owned());
-        Owner { name: first, ..Owner::default() }
-    })
-}
-
-fn named(shape: &dyn Shape, owner: u32, label: &Label) -> Owner {
-    let name = shape.node_name(owner);
-    let name = name.strip_prefix("class ").unwrap_or(&name).to_owned();
-    let (name, is_static) = match label {
-        // The class that declares the field, as the source text has it.
-        Label::Field { class, .. } => (class.clone(), false),
-        Label::Static(_) => (name, true),
-        Label::Element(_) | Label::Local { .. } | Label::Hidden(_) => (name, false),
-    };
-    let field = label.name().map(str::to_owned);
-    Owner { name: Some(name), field, is_static, is_thread_local: false }
-}
-
-/// The variable that most of a thread's own map belongs to.
-fn thread_local(shape: &dyn Shape, holder: &Holder) -> Option<u32> {
-    const MAP: &str = "java.lang.ThreadLocal$ThreadLocalMap";
-    let is_map = |node: u32| shape.node_name(node).starts_with(MAP);
-    let above = |node: &u32| match shape.dominators().above(*node) {
-        Above::Node(above) => Some(above),
-        Above::Roots | Above::Nothing => None,
-    };
-    // What a request left behind may itself be a collection, some objects below the variable.
-    let first = if is_map(holder.node) { holder.elements.first()?.example } else { holder.node };
-    let mut ancestors = std::iter::successors(Some(first), above).take(ANCESTORS_MAX);
-    ancestors.find(|node| is_map(*node)).and_then(|entry| shape.weak_target(entry))
 }

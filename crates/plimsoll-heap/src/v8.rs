@@ -9,11 +9,16 @@
 mod bits;
 mod columns;
 mod kind;
+mod look;
 mod meta;
+mod origin;
+mod roles;
 mod scan;
 mod shallow;
 mod strings;
 mod strong;
+mod survey;
+mod tally;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,6 +28,7 @@ use thiserror::Error;
 
 use self::columns::{Links, Nodes};
 pub use self::kind::{Detachedness, EdgeKind, NodeKind};
+pub use self::look::{V8Error, V8Heap};
 pub(crate) use self::meta::Layout;
 use self::scan::Scanner;
 use self::strings::Strings;
@@ -225,6 +231,12 @@ impl Snapshot {
         self.strings.text(index)
     }
 
+    /// The number of a string.
+    fn number_of(&self, text: &[u8]) -> Option<u32> {
+        let mut all = (0_u32..).zip(self.strings.all());
+        all.find(|(_, string)| *string == text).map(|(number, _)| number)
+    }
+
     fn raw_name(&self, node: u32) -> Option<&[u8]> {
         self.strings.of(self.name_index(node))
     }
@@ -309,7 +321,7 @@ impl Snapshot {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeNames(Vec<TypeName>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum TypeName {
     Class(u32),
     Kind(NodeKind),
@@ -327,12 +339,19 @@ impl TypeNames {
             TypeName::Class(index) => {
                 snapshot.string(*index).unwrap_or_else(|| "(name cut off)".into())
             }
-            TypeName::Kind(NodeKind::Hidden) => "(system)".into(),
-            TypeName::Kind(NodeKind::Code) => "(compiled code)".into(),
-            TypeName::Kind(NodeKind::Closure) => "Function".into(),
-            TypeName::Kind(NodeKind::Regexp) => "RegExp".into(),
-            TypeName::Kind(kind) => format!("({})", kind.word()).into(),
+            TypeName::Kind(kind) => word(*kind),
         }
+    }
+}
+
+/// What nodes of a kind are called that have no class.
+fn word(kind: NodeKind) -> Cow<'static, str> {
+    match kind {
+        NodeKind::Hidden => "(system)".into(),
+        NodeKind::Code => "(compiled code)".into(),
+        NodeKind::Closure => "Function".into(),
+        NodeKind::Regexp => "RegExp".into(),
+        kind => format!("({})", kind.word()).into(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::class_name::Origin;
 use crate::dominant::{Dominant, NoDominant, dominant};
 use crate::growth::{GrowthRow, difference};
 use crate::histogram::ClassHistogram;
@@ -12,6 +13,10 @@ use crate::histogram::ClassHistogram;
 /// Looks that are kept. Beyond it every second one between the first and the last is dropped: an hour
 /// of looks and a week of them show steps as well, and a look may be some megabytes.
 const LOOKS_MAX: usize = 32;
+
+/// Rows of a look that are kept, the largest: what grows matters among the first, and names may be as
+/// long as a kilobyte.
+const ROWS_MAX: usize = 4096;
 
 /// Rows of a growth that are told apart, beside the leader's.
 const RISES_MAX: usize = 40;
@@ -66,7 +71,9 @@ pub struct Rise {
 
 impl Watch {
     /// Adds the newest look.
-    pub fn add(&mut self, look: Look) {
+    pub fn add(&mut self, mut look: Look) {
+        look.types.rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
+        look.types.rows.truncate(ROWS_MAX);
         if self.looks.len() >= LOOKS_MAX {
             let last = self.looks.len() - 1;
             let mut at = 0;
@@ -133,9 +140,10 @@ impl WatchGrowth {
     /// Looks that tell a growth from a wave: two steps up in a row are nothing special.
     pub const STEPS_MIN: usize = 3;
 
-    /// The rise of the type that leads, if it grew in every step and there were enough of them.
+    /// The rise of the type that leads, if it is not the language's own, grew in every step, and there
+    /// were enough of them.
     pub fn steady_leader(&self) -> Option<&Rise> {
-        let leader = self.leader.as_ref().ok()?;
+        let leader = self.leader.as_ref().ok().filter(|leader| leader.origin != Origin::Jdk)?;
         let rise = self.rises.iter().find(|rise| rise.kind == leader.class)?;
         (self.steps >= Self::STEPS_MIN && rise.steps_grown == self.steps).then_some(rise)
     }
@@ -188,6 +196,17 @@ mod tests {
         assert!(watched(&[100, 160, 130, 190]).growth().unwrap().steady_leader().is_none());
         assert!(watched(&[100, 130, 160]).growth().unwrap().steady_leader().is_none());
         assert!(watched(&[100]).growth().is_none());
+    }
+
+    #[test]
+    fn growth_of_the_language_itself_accuses_nobody() {
+        let mut watch = Watch::default();
+        for at in 0..5 {
+            watch.add(look(60.0 * at as f64, 0.0, &[("byte[]", 100 + at * 50, 5000 + at * 5000)]));
+        }
+        let growth = watch.growth().unwrap();
+        assert_eq!(growth.leader.as_ref().unwrap().class, "byte[]");
+        assert!(growth.steady_leader().is_none());
     }
 
     #[test]

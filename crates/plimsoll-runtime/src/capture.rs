@@ -111,15 +111,12 @@ impl Contents {
         }
     }
 
-    /// Whether it holds what users wrote: texts, numbers, tokens. The others hold names of code.
+    /// Whether it holds what users wrote: texts, numbers, tokens. Goroutines have labels, which a
+    /// program sets to what it works on. The others hold names of code.
     pub const fn holds_values(self) -> bool {
         match self {
-            Self::Hprof | Self::V8Snapshot => true,
-            Self::V8Profile
-            | Self::ClassHistogram
-            | Self::GoHeap
-            | Self::Goroutines
-            | Self::Counters => false,
+            Self::Hprof | Self::V8Snapshot | Self::Goroutines => true,
+            Self::V8Profile | Self::ClassHistogram | Self::GoHeap | Self::Counters => false,
         }
     }
 

@@ -28,13 +28,16 @@ struct WriteError(#[source] io::Error);
 
 /// Prints the whole answer.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_part(text).map(drop)
+}
+
+/// Prints one of many answers; whether anyone still reads them.
+pub(crate) fn print_part(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(WriteError(error)))
-        }
-        Ok(()) | Err(_) => Ok(()),
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::failed(WriteError(error))),
     }
 }
 
@@ -45,11 +48,11 @@ pub(crate) fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
-/// Prints one of many answers as JSON in a line.
-pub(crate) fn print_line_json(answer: &impl Serialize) -> Result<(), Failure> {
+/// Prints one of many answers as JSON in a line; whether anyone still reads them.
+pub(crate) fn print_part_json(answer: &impl Serialize) -> Result<bool, Failure> {
     let mut text = serde_json::to_string(answer).map_err(Failure::failed)?;
     text.push('\n');
-    print(&text)
+    print_part(&text)
 }
 
 /// A remark for the person at the terminal. Losing one is better than failing for it.

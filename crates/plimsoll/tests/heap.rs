@@ -4,6 +4,8 @@
 //! itself. What shapes of heaps mean is tested in `plimsoll-heap`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+#[path = "heap/node.rs"]
+mod node;
 #[path = "heap/profiles.rs"]
 mod profiles;
 
@@ -213,13 +215,13 @@ fn a_small_file_that_unpacks_to_half_a_gigabyte_is_analysed_in_little_memory_or_
         );
         Command::new("sh").args(["-c", &command]).output().unwrap()
     };
-    let output = within("--memory 64M");
+    let output = within("--memory 64M --threads 2");
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["objects"], 523);
     assert!(report["alive_bytes"].as_u64().unwrap() > 523_000_000);
-    let output = within("--unpack-max 100M");
+    let output = within("--unpack-max 100M --threads 2");
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("--unpack-max"), "{told}");

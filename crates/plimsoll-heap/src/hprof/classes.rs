@@ -4,12 +4,10 @@
 //! a header, then the fields of each class rounded up to a reference, then the whole to 8 bytes.
 //! (The size that a dump states is not used: agents and Android write their own idea of it.)
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use super::HprofError;
 use super::record::{ClassDump, Kind};
 use super::top::Top;
+use crate::by_id::ById;
 
 /// Objects begin at multiples of this, in bytes.
 const ALIGNMENT: u64 = 8;
@@ -21,28 +19,6 @@ const DEPTH_MAX: usize = 256;
 /// it. A hundred thousand real classes take some 10 million; a hostile dump of a megabyte could ask
 /// for a billion, and 4 bytes of memory for each.
 const LAYOUT_STEPS_MAX: usize = 1 << 24;
-
-/// Ids of a dump are addresses, and spread well by one multiplication. A dump made to collide costs
-/// its reader time in proportion to its classes, no more: maps by id hold classes only.
-#[derive(Debug, Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        self.0 = (self.0.rotate_left(5) ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 32;
-    }
-}
-
-pub(super) type ById<T> = HashMap<u64, T, BuildHasherDefault<IdHasher>>;
 
 /// What a pointer and a reference take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

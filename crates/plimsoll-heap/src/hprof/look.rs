@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 
-use super::classes::{ById, Class};
+use super::classes::Class;
 use super::record::{ClassDump, Kind, Root, Visitor};
 use super::window::id;
 use super::{Hprof, HprofError, RootKind, Survey, index, roles};
+use crate::by_id::ById;
 use crate::class_name::{Origin, origin};
 use crate::dominators::Dominators;
 use crate::graph::Graph;
@@ -273,8 +274,8 @@ impl Shape for HprofShape<'_> {
         self.hprof.survey()
     }
 
-    fn buffer_type(&self) -> &'static str {
-        "java.nio.DirectByteBuffer"
+    fn buffer_type(&self) -> Option<&'static str> {
+        Some("java.nio.DirectByteBuffer")
     }
 
     fn weak_target(&self, from: u32) -> Option<u32> {

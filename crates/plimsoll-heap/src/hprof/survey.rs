@@ -10,10 +10,11 @@ mod plan;
 use self::contents::Contents;
 use self::plan::{Plan, plans};
 use super::addresses::Addresses;
-use super::classes::{ById, Classes};
+use super::classes::Classes;
 use super::record::{ClassDump, Kind, Root, Visitor};
 use super::top::Top;
 use super::{HprofError, index};
+use crate::by_id::ById;
 use crate::source::{OneHand, Progress, Silent, Source};
 
 /// Classes that are told of each kind.

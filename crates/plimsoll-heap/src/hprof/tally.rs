@@ -1,11 +1,12 @@
 //! A dump's objects counted by class, without the graph: one reading, and memory for the classes
 //! only, so it can be had of any dump.
 
-use super::classes::{ById, Classes};
+use super::classes::Classes;
 use super::index::{self, Flaws, Narrow, widths};
 use super::record::{ClassDump, Kind, Root, Visitor};
 use super::top::Top;
 use super::{End, HprofError};
+use crate::by_id::ById;
 use crate::histogram::{ClassRow, HistogramTotal};
 use crate::source::{Hands, Progress, Source};
 use plimsoll_model::Bytes;

@@ -7,8 +7,14 @@ use std::collections::BTreeMap;
 use plimsoll_model::Bytes;
 use thiserror::Error;
 
-use super::{CannotRank, Listings, Measure, Profile, ProfileReport, ReadProfileError};
+use super::{CannotRank, Listings, Measure, Profile, ProfileReport, ReadProfileError, Site};
 use crate::histogram::{ClassHistogram, ClassRow, HistogramTotal};
+
+/// The row of what no place of the program's own asked for.
+const NOT_OWN: &str = "<libraries>";
+
+/// Longest name of a place, in bytes.
+const NAME_BYTES_MAX: usize = 1024;
 
 /// Why a profile does not tell what is held.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,7 +41,8 @@ pub fn held_by_place(bytes: &[u8]) -> Result<ClassHistogram, HeldError> {
     let mut places: BTreeMap<String, HistogramTotal> = BTreeMap::new();
     let mut total = HistogramTotal::default();
     for place in &report.places {
-        for sum in [places.entry(place.site.to_string()).or_default(), &mut total] {
+        let name = if place.is_own { name(&place.site) } else { NOT_OWN.to_owned() };
+        for sum in [places.entry(name).or_default(), &mut total] {
             sum.instances = sum.instances.saturating_add(count(place.objects));
             sum.bytes = Bytes(sum.bytes.0.saturating_add(count(place.value)));
         }
@@ -46,6 +53,12 @@ pub fn held_by_place(bytes: &[u8]) -> Result<ClassHistogram, HeldError> {
         other.bytes.cmp(&one.bytes).then_with(|| one.class.cmp(&other.class))
     });
     Ok(ClassHistogram { rows, total, rejected: 0, complete: profile.complete })
+}
+
+fn name(site: &Site) -> String {
+    let mut name = site.to_string();
+    name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+    name
 }
 
 #[cfg(test)]

@@ -72,8 +72,7 @@ impl Nodes {
     }
 
     pub(super) fn kind(&self, node: u32) -> NodeKind {
-        let packed = self.kinds.get(node as usize).copied().unwrap_or(u8::MAX);
-        NodeKind::of_number(packed & ((1 << KIND_BITS) - 1))
+        NodeKind::of_packed(self.kinds.get(node as usize).copied().unwrap_or(u8::MAX))
     }
 
     pub(super) fn detachedness(&self, node: u32) -> Detachedness {
@@ -91,7 +90,14 @@ impl Nodes {
     }
 }
 
-fn kind_of(layout: &Layout, row: &[u64]) -> u8 {
+impl NodeKind {
+    pub(super) fn of_packed(packed: u8) -> Self {
+        Self::of_number(packed & ((1 << KIND_BITS) - 1))
+    }
+}
+
+/// The kind of a node with its detachedness above it.
+pub(super) fn kind_of(layout: &Layout, row: &[u64]) -> u8 {
     let kind = usize::try_from(row[layout.kind]).ok().and_then(|kind| layout.node_kinds.get(kind));
     let detached = layout.detachedness.map_or(0, |place| row[place]);
     let detached = if detached == NO_NUMBER { 0 } else { (detached & 3) as u8 };
@@ -168,7 +174,7 @@ impl Links {
 }
 
 /// Tells each row of an array of numbers.
-fn rows(
+pub(super) fn rows(
     scanner: &mut Scanner<'_>,
     columns: usize,
     mut tell: impl FnMut(&Scanner<'_>, &[u64]) -> Result<(), SnapshotError>,

@@ -55,6 +55,24 @@ impl Layout {
         Self::read(&mut scanner)
     }
 
+    /// Of a whole snapshot, as far as its header.
+    pub(super) fn of_snapshot(
+        source: &dyn Source,
+        progress: &dyn Progress,
+    ) -> Result<Self, SnapshotError> {
+        let mut scanner = Scanner::new(source, progress);
+        scanner.part = "header";
+        scanner.take(b'{', "an object")?;
+        let mut key = Vec::new();
+        scanner.string(&mut key)?;
+        scanner.take(b':', "a colon")?;
+        // V8 has always written it first, and files are known for snapshots by that.
+        if key != b"snapshot" {
+            return Err(SnapshotError::Missing { at: scanner.offset(), part: "header" });
+        }
+        Self::read(&mut scanner)
+    }
+
     /// Reads the object behind `"snapshot":`.
     pub(super) fn read(scanner: &mut Scanner<'_>) -> Result<Self, SnapshotError> {
         let mut layout = Self::default();

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::dominators::{Above, Dominators};
-use crate::source::Silent;
+use crate::hprof::{Tally, Wish};
+use crate::source::{OneHand, Silent};
 
 const META: &str = r#"{"snapshot":{"meta":{"node_fields":["type","name","id","self_size","edge_count","detachedness"],
 "node_types":[["hidden","array","string","object","synthetic","future"],"string","number","number","number","number"],
@@ -160,4 +161,26 @@ fn a_circle_that_nothing_leads_into_hangs_under_the_root() {
     let found = Dominators::of(&mut graph, &Silent);
     assert_eq!(found.above(1), Above::Node(0));
     assert_eq!((found.retained(1, &graph.sizes), found.retained_by_all()), (164, 164));
+}
+
+#[test]
+fn a_snapshot_is_counted_without_its_references_and_refused_where_memory_is_too_little() {
+    let whole = whole();
+    let tally = Tally::of_snapshot(&whole.as_bytes(), &Silent).unwrap();
+    let rows: Vec<_> = tally.rows.iter().map(|row| (row.class.as_str(), row.bytes.0)).collect();
+    let want =
+        [("(array)", 100), ("(string)", 32), ("Shop", 24), ("(other)", 8), ("(synthetic)", 0)];
+    assert_eq!(rows, want);
+    assert_eq!((tally.total.instances, tally.total.bytes.0, tally.cut), (5, 164, None));
+    let cut = &whole[..whole.find("\"edges\"").unwrap() + 20];
+    let end = Tally::of_snapshot(&cut.as_bytes(), &Silent).unwrap().cut.unwrap();
+    assert_eq!(end.at, cut.len() as u64);
+    let read = |memory| {
+        let wish = Wish { memory: Some(memory), survey: true, ..Wish::default() };
+        V8Heap::read(&whole.as_bytes(), wish, &OneHand, &Silent)
+    };
+    assert!(matches!(read(300), Err(V8Error::Memory { nodes: 5, given: 300, .. })));
+    let heap = read(4096).unwrap();
+    let report = crate::report::HeapReport::of(&heap, &OneHand).unwrap();
+    assert_eq!((report.alive, report.garbage, report.accused.len()), (164, 0, 0));
 }

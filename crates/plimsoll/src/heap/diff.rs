@@ -16,6 +16,7 @@ Exit codes: 0 nothing of the program's own grew, 1 something did.
 Examples:
   plimsoll heap diff before.hprof after.hprof
   plimsoll heap diff before.hprof after.hprof --work 5000
+  plimsoll heap diff before.heapsnapshot after.heapsnapshot
   plimsoll heap diff start.hprof busy.hprof idle.hprof --format json
   plimsoll heap diff first.pb.gz second.pb.gz     # profiles of memory or of goroutines
   plimsoll heap diff first.snapshot second.snapshot --no-source
@@ -99,6 +100,9 @@ fn row(growth: &Growth, total: i64, work: Option<f64>) -> [String; 5] {
         "-".into()
     };
     let place = match (&growth.field, &growth.owner) {
+        (Some(field), Some(owner)) if owner.starts_with('(') => {
+            format!("variable {field} of {owner}")
+        }
         (Some(field), Some(owner)) if growth.is_static => {
             format!("static {field} of {}", owner.trim_start_matches("class "))
         }

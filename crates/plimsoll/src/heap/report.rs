@@ -4,23 +4,22 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use plimsoll_heap::{
-    Accused, HeapReport, HprofError, Kind, Survey, Suspect, Tally, short, thousands, words,
-};
+use plimsoll_heap::{Accused, HeapReport, Kind, Survey, Suspect, short, thousands, words};
 
-use super::dump::Terminal;
 use super::sources::Sources;
-use super::whole::{Flaws, Reading, human, say_flaws, wrong};
+use super::whole::{Flaws, Reading, human, is_too_little_memory, say_flaws};
 use super::{classes, collections, looks, page, shapes, sites};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Progress, print, print_json, say, table, wrap};
 
 const EXAMPLES: &str = "\
-Exit codes: 0 nobody is suspected, 1 somebody is.
+Exit codes: 0 nobody is suspected, 1 somebody is; 3 the file cannot tell (a profile of what was allocated,
+a GC log that is too short).
 
 Examples:
   plimsoll heap report shop.hprof
   plimsoll heap report shop.hprof.gz --html shop.html
+  plimsoll heap report shop.heapsnapshot
   plimsoll heap report huge.hprof --memory 512M
   plimsoll heap report shop.hprof --histogram --format json
   plimsoll heap report heap.pb.gz           # a profile of Go, tcmalloc, jemalloc, heaptrack, Python
@@ -70,10 +69,10 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     }
     let asked = args.reading.ask_all(&args.dump, &progress, |shape, flaws| {
         progress.show("looking for who holds memory");
-        Ok((HeapReport::of(shape).map_err(Failure::failed)?, flaws))
+        Ok((HeapReport::of(shape, &args.reading.cores()).map_err(Failure::failed)?, flaws))
     });
     let (report, flaws) = match asked {
-        Err(failure) if too_little(&failure) => {
+        Err(failure) if is_too_little_memory(&failure) => {
             say(&format!("{failure}"));
             say("plimsoll: who holds memory needs more; this is the histogram");
             return histogram(args, format, &progress);
@@ -91,15 +90,8 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit, Failure> {
     Ok(if report.accused.is_empty() { Exit::NothingWrong } else { Exit::Found })
 }
 
-/// Whether the memory that may be taken is all that was missing.
-fn too_little(failure: &Failure) -> bool {
-    failure.is(|error| matches!(error, HprofError::Memory { .. }))
-}
-
 fn histogram(args: &Args, format: Format, progress: &Progress) -> Result<Exit, Failure> {
-    let dump = args.reading.open(&args.dump, progress)?;
-    let tally = Tally::read(&dump, &args.reading.cores(), &Terminal(progress));
-    let tally = tally.map_err(|source| wrong(&args.dump, source))?;
+    let tally = args.reading.tally(&args.dump, progress)?;
     progress.show("");
     let damaged_parts = tally.damaged_parts as u64;
     say_flaws(&args.dump, Flaws { cut_at: tally.cut.map(|end| end.at), damaged_parts });
@@ -181,15 +173,16 @@ fn waste(survey: &Survey) -> Vec<String> {
 }
 
 fn holder(suspect: &Suspect) -> [String; 4] {
-    let content = suspect.elements.first().map_or(String::new(), |held| {
-        format!(" of {} {}", thousands(held.count), short(&held.kind))
-    });
-    [
-        human(suspect.retained),
-        format!("{:.1} %", suspect.share * 100.0),
-        suspect.place(),
-        format!("{}{content}", short(&suspect.collection)),
-    ]
+    let collection = short(&suspect.collection);
+    let what = match suspect.elements.first() {
+        // Objects without a collection of their own, or one alone.
+        Some(held) if held.kind == suspect.collection => {
+            format!("{} {collection}", thousands(held.count))
+        }
+        Some(held) => format!("{collection} of {} {}", thousands(held.count), short(&held.kind)),
+        None => collection.to_owned(),
+    };
+    [human(suspect.retained), format!("{:.1} %", suspect.share * 100.0), suspect.place(), what]
 }
 
 fn accusation(number: usize, accused: &Accused) -> Vec<String> {

@@ -21,14 +21,15 @@ use self::work::{Counter, WorkCounter};
 use super::capture::target;
 use crate::daemon::{block_on, shutdown_on_signal};
 use crate::exit::{Exit, Failure, with_sources};
-use crate::output::{Format, print, print_line_json, say};
+use crate::output::{Format, print_part, print_part_json, say};
 use crate::spans::span;
 
 const EXAMPLES: &str = "\
-Ends when it was interrupted, when the process ended, or after --count looks.
+Ends when it was interrupted, when the process ended, when nobody reads its output any more, or after
+--count looks.
 
 Exit codes: 0 nothing of the program's own grew in every step, or there were fewer than three steps;
-1 a type did; 4 the process cannot be looked at.
+1 a type did; 2 there is no such process, or its runtime gives no cheap look; 4 the first look failed.
 
 Examples:
   plimsoll heap watch 4242
@@ -86,16 +87,22 @@ async fn watch(args: &Args, format: Format) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut watch = Watch::default();
     let (mut looks, mut failures) = (0, 0);
+    if let Some(counter) = &counter {
+        // A counter that is named wrong is told before the service is stopped for a look.
+        counter.read().await.map_err(Failure::bad_input)?;
+    }
     while !*stop.borrow() {
         let next = Instant::now() + every;
-        match looker.look().await {
+        match looker.look(looks).await {
             Ok(types) => {
                 failures = 0;
                 looks += 1;
-                let work = read_work(counter.as_ref()).await;
                 let at_secs = started.elapsed().as_secs_f64();
+                let work = read_work(counter.as_ref()).await;
                 watch.add(plimsoll_heap::Look { at_secs, work, types });
-                tell(&watch, looks, format)?;
+                if !tell(&watch, looks, format)? {
+                    break;
+                }
             }
             Err(error) if looks == 0 => return Err(failure(error)),
             Err(error) => {
@@ -134,15 +141,15 @@ async fn read_work(counter: Option<&Counter>) -> Option<f64> {
     }
 }
 
-fn tell(watch: &Watch, looks: u32, format: Format) -> Result<(), Failure> {
-    let growth = watch.growth();
-    match (format, growth) {
-        (Format::Json, growth) => print_line_json(&words::shape(growth.as_ref(), looks)),
+/// Tells the growth so far; whether anyone still reads.
+fn tell(watch: &Watch, looks: u32, format: Format) -> Result<bool, Failure> {
+    match (format, watch.growth()) {
+        (Format::Json, growth) => print_part_json(&words::shape(growth.as_ref(), looks)),
         (Format::Table, None) => {
             say("plimsoll: the first look was taken; growth is told from the second on");
-            Ok(())
+            Ok(true)
         }
-        (Format::Table, Some(growth)) => print(&words::text(&growth)),
+        (Format::Table, Some(growth)) => print_part(&words::text(&growth)),
     }
 }
 

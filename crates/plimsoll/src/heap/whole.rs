@@ -5,7 +5,10 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use plimsoll_heap::{Hprof, HprofError, HprofShape, Shape, Strength, Wish};
+use plimsoll_heap::{
+    Hprof, HprofError, HprofShape, Kind, Shape, SnapshotError, Source, Strength, Tally, V8Error,
+    V8Heap, Wish,
+};
 
 use super::dump::{Cores, Dump, Terminal};
 use crate::exit::Failure;
@@ -22,7 +25,7 @@ pub(super) struct Reading {
     threads: Option<NonZeroUsize>,
     /// Memory that may be taken, as `512M` or `4G`.
     #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(super) memory: Option<u64>,
+    memory: Option<u64>,
     /// What a packed dump may unpack to.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64G")]
     unpack_max: u64,
@@ -37,19 +40,34 @@ pub(super) struct Flaws {
 
 /// Why a dump cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the heap dump `{}`", path.display())]
-pub(super) struct ReadError {
-    path: PathBuf,
-    source: HprofError,
+pub(super) enum ReadError {
+    #[error("cannot read the heap dump `{}`", path.display())]
+    Dump { path: PathBuf, source: HprofError },
+    #[error("cannot read the heap snapshot `{}`", path.display())]
+    Snapshot { path: PathBuf, source: V8Error },
 }
+
+/// Bytes by which a file's kind is told.
+const FIRST_MAX: u64 = 64 << 10;
 
 impl Reading {
     pub(super) fn cores(&self) -> Cores {
         Cores::asked(self.threads)
     }
 
-    pub(super) fn open(&self, path: &Path, progress: &Progress) -> Result<Dump, Failure> {
+    fn open(&self, path: &Path, progress: &Progress) -> Result<Dump, Failure> {
         Dump::open(path, self.unpack_max, progress)
+    }
+
+    /// Only counts what a dump has, by type.
+    pub(super) fn tally(&self, path: &Path, progress: &Progress) -> Result<Tally, Failure> {
+        let dump = self.open(path, progress)?;
+        let (cores, terminal) = (self.cores(), Terminal(progress));
+        if is_snapshot(&dump) {
+            let tally = Tally::of_snapshot(&dump, &terminal);
+            return tally.map_err(|source| wrong_snapshot(path, V8Error::Snapshot(source)));
+        }
+        Tally::read(&dump, &cores, &terminal).map_err(|source| wrong(path, source))
     }
 
     /// Reads a dump and asks something of it.
@@ -82,8 +100,15 @@ impl Reading {
         let dump = self.open(path, progress)?;
         let (cores, terminal) = (self.cores(), Terminal(progress));
         let strength = if self.strong { Strength::Strong } else { Strength::All };
-        let wrong = |source| wrong(path, source);
         let wish = Wish { strength, memory: self.memory, survey };
+        if is_snapshot(&dump) {
+            let heap = V8Heap::read(&dump, wish, &cores, &terminal);
+            let heap = heap.map_err(|source| wrong_snapshot(path, source))?;
+            let flaws = Flaws { cut_at: heap.cut_at(), damaged_parts: 0 };
+            say_flaws(path, flaws);
+            return question(&heap, flaws);
+        }
+        let wrong = |source| wrong(path, source);
         let hprof = Hprof::read(&dump, wish, &cores, &terminal).map_err(wrong)?;
         let flaws = Flaws {
             cut_at: hprof.cut().map(|end| end.at),
@@ -95,10 +120,29 @@ impl Reading {
     }
 }
 
-pub(super) fn wrong(path: &Path, source: HprofError) -> Failure {
+/// Whether a file begins as V8 heap snapshots do. Everything else is read as an HPROF dump, whose
+/// reader says what is wrong with it.
+fn is_snapshot(dump: &Dump) -> bool {
+    let mut first = vec![0; usize::try_from(dump.size().min(FIRST_MAX)).unwrap_or(0)];
+    dump.read_at(0, &mut first).is_ok() && Kind::of(&first) == Ok(Kind::V8Snapshot)
+}
+
+fn wrong(path: &Path, source: HprofError) -> Failure {
     let unreadable = matches!(source, HprofError::Unreadable(_));
-    let error = ReadError { path: path.to_owned(), source };
+    let error = ReadError::Dump { path: path.to_owned(), source };
     if unreadable { Failure::failed(error) } else { Failure::bad_input(error) }
+}
+
+fn wrong_snapshot(path: &Path, source: V8Error) -> Failure {
+    let unreadable = matches!(source, V8Error::Snapshot(SnapshotError::Read { .. }));
+    let error = ReadError::Snapshot { path: path.to_owned(), source };
+    if unreadable { Failure::failed(error) } else { Failure::bad_input(error) }
+}
+
+/// Whether the memory that may be taken is all that was missing.
+pub(super) fn is_too_little_memory(failure: &Failure) -> bool {
+    failure.is(|error| matches!(error, HprofError::Memory { .. }))
+        || failure.is(|error| matches!(error, V8Error::Memory { .. }))
 }
 
 /// What is missing is said before what was found.

@@ -4,9 +4,10 @@
 //! Where there are more contents than may be kept, only those whose hash ends in so many zeros are
 //! followed from then on, and stand for the others; contents that were met often before stay.
 
-use super::super::classes::{ById, Widths};
+use super::super::classes::Widths;
 use super::super::record::Kind;
 use super::{Duplicate, Duplicates};
+use crate::by_id::ById;
 
 /// Contents that are kept, about 10 MiB.
 const KEPT_MAX: usize = 1 << 18;

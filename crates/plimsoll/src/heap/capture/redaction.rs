@@ -95,5 +95,6 @@ mod tests {
             assert!(Redaction::Always.leaves_out_values(contents));
             assert_eq!(Redaction::Never.leaves_out_values(contents), !is_redacted(contents));
         }
+        assert!(withheld(Contents::Goroutines), "their labels are values");
     }
 }

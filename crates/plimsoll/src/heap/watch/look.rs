@@ -111,7 +111,8 @@ impl<'a> Looker<'a> {
         Ok(Self { args, pid, rung, process, memory, folder, stop })
     }
 
-    pub(super) async fn look(&mut self) -> Result<ClassHistogram, LookError> {
+    /// Takes the look of that number, from 0.
+    pub(super) async fn look(&mut self, number: u32) -> Result<ClassHistogram, LookError> {
         if !self.is_same_process() {
             return Err(LookError::Ended { pid: self.pid });
         }
@@ -125,7 +126,9 @@ impl<'a> Looker<'a> {
         };
         let contents = looked.offers[chosen.0].contents;
         let name = match &self.folder {
-            Folder::Kept(_) => words::file_name(&looked, contents, clock::now()),
+            Folder::Kept(_) => {
+                format!("{number:05}-{}", words::file_name(&looked, contents, clock::now()))
+            }
             Folder::Passing(_) => "look".to_owned(),
         };
         let path = self.folder.path().join(name);

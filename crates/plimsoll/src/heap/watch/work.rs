@@ -60,19 +60,33 @@ impl Counter {
 
     pub(super) async fn read(&self) -> Result<f64, WorkError> {
         let WorkCounter { url, metric } = &self.place;
-        let asking = |source| WorkError::Ask { url: url.clone(), source };
+        let shown = without_password(url);
+        let asking = |source: reqwest::Error| WorkError::Ask {
+            url: shown.clone(),
+            source: source.without_url(),
+        };
         let answer = self.client.get(url.clone()).send().await.map_err(asking)?;
         let mut answer = answer.error_for_status().map_err(asking)?;
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(asking)? {
             if body.len() + piece.len() > ANSWER_BYTES_MAX {
-                return Err(WorkError::TooLong { url: url.clone() });
+                return Err(WorkError::TooLong { url: shown });
             }
             body.extend_from_slice(&piece);
         }
-        let none = || WorkError::NoMetric { url: url.clone(), metric: metric.clone() };
-        sum(&String::from_utf8_lossy(&body), metric).ok_or_else(none)
+        let sum = sum(&String::from_utf8_lossy(&body), metric);
+        sum.ok_or_else(|| WorkError::NoMetric { url: shown, metric: metric.clone() })
     }
+}
+
+/// The address as it may be shown.
+fn without_password(url: &Url) -> Url {
+    let mut shown = url.clone();
+    if shown.set_username("").and_then(|()| shown.set_password(None)).is_err() {
+        // An address that can have neither has neither.
+        return url.clone();
+    }
+    shown
 }
 
 /// The sum of all series of a metric; None where there is none.
@@ -80,7 +94,7 @@ fn sum(text: &str, metric: &str) -> Option<f64> {
     let value = |line: &str| {
         let rest = line.strip_prefix(metric)?;
         let rest = match rest.strip_prefix('{') {
-            Some(labels) => &labels[labels.rfind('}')? + 1..],
+            Some(labels) => behind_labels(labels)?,
             None => rest.strip_prefix([' ', '\t'])?,
         };
         let value: f64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
@@ -90,15 +104,35 @@ fn sum(text: &str, metric: &str) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum())
 }
 
+/// What follows the labels of a series: their values are quoted, and may hold a brace.
+fn behind_labels(text: &str) -> Option<&str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'}' if !is_quoted => return text.get(at + 1..),
+            b'"' if !is_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_escaped = byte == b'\\' && !is_escaped;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_password_is_not_shown() {
+        let url: Url = "http://me:secret@127.0.0.1:1/metrics".parse().unwrap();
+        assert_eq!(without_password(&url).as_str(), "http://127.0.0.1:1/metrics");
+    }
+
+    #[test]
     fn the_series_of_a_metric_are_summed_and_no_others() {
         const TEXT: &str = "# TYPE http_requests_total counter\n\
             http_requests_total{path=\"/a}\",code=\"200\"} 10 1700000000000\n\
-            http_requests_total{code=\"500\"} 2.5\n\
+            http_requests_total{code=\"500\"} 2.5 # {trace_id=\"c\"} 99 1700000000\n\
             http_requests_total_created{code=\"500\"} 99\n\
             http_requests_total{code=\"404\"} NaN\n\
             jobs_total 7\n";
