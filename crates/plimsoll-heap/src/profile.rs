@@ -14,10 +14,12 @@ mod held;
 mod jemalloc;
 mod listing;
 mod maps;
+mod nearest;
 mod pickle;
 mod pprof;
 mod protobuf;
 mod read;
+mod room;
 mod suspects;
 mod tracemalloc;
 mod unsample;
@@ -38,7 +40,7 @@ pub use heaptrack::HeaptrackError;
 pub(crate) use heaptrack::begins as is_heaptrack;
 pub use held::{HeldError, held_by_place};
 pub(crate) use jemalloc::begins as is_jemalloc;
-pub use listing::{Listing, SOURCE_BYTES_MAX};
+pub use listing::{ALL_SOURCES_BYTES_MAX, Listing, SOURCE_BYTES_MAX};
 pub use pickle::PickleError;
 pub use pprof::PprofError;
 pub(crate) use pprof::begins_profile as is_pprof;
@@ -49,7 +51,7 @@ pub use suspects::{
 };
 pub use tracemalloc::TracemallocError;
 pub(crate) use tracemalloc::begins as is_tracemalloc;
-pub use whose::Whose;
+use whose::Whose;
 
 /// What wrote a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

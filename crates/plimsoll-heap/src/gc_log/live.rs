@@ -1,8 +1,8 @@
 //! What is alive in the heap, from the collections that take all garbage, and what is used after
 //! any of them: series of canonical metrics, for the detector.
 //!
-//! Young collections are left out of the former: what they leave holds old garbage, and rises between two old
-//! collections whether anything leaks or not.
+//! Young collections are left out of the former: what they leave holds old garbage, and rises
+//! between two old collections whether anything leaks or not.
 
 use plimsoll_model::{Bytes, Sample, Span, Timestamp};
 

@@ -1,20 +1,27 @@
 //! Names of functions that tell what a value is: something to be closed, a copy, memory outside of
 //! the heap. Data, and how it is looked up in stacks and in lines.
 
-use super::listing::{Language, argument_lists};
+use super::listing::{Language, after_arguments, argument_lists};
 
-/// Functions of Go below which something is opened that has to be closed; beginnings of names.
+/// Functions of Go that open what their caller has to close. Whole names: `QueryRow` closes its
+/// own rows.
 const OPENING_FRAMES: &[&str] = &[
     "os.Open",
     "os.OpenFile",
     "os.Create",
-    "os.newFile",
+    "os.CreateTemp",
     "net.Dial",
+    "net.DialTimeout",
     "net.(*Dialer).Dial",
+    "net.(*Dialer).DialContext",
     "crypto/tls.Dial",
+    "crypto/tls.DialWithDialer",
     "database/sql.(*DB).Query",
+    "database/sql.(*DB).QueryContext",
     "database/sql.(*DB).Prepare",
+    "database/sql.(*DB).PrepareContext",
     "database/sql.(*Stmt).Query",
+    "database/sql.(*Stmt).QueryContext",
 ];
 
 /// Functions of Go that copy what they are given.
@@ -35,7 +42,8 @@ const OPENING_CALLS_GO: &[&str] = &[
     ".Prepare(",
     ".PrepareContext(",
     "http.Get(",
-    ".Accept(",
+    // A listener takes nothing; what a visitor is accepted by takes it.
+    ".Accept()",
 ];
 const OPENING_CALLS_PYTHON: &[&str] = &[
     "open(",
@@ -73,7 +81,7 @@ const OUTSIDE_CALLS: &[(&str, usize)] = &[
 ];
 
 pub(super) fn opens_below(function: &str) -> bool {
-    OPENING_FRAMES.iter().any(|start| function.starts_with(start))
+    OPENING_FRAMES.contains(&function)
 }
 
 pub(super) fn copies_below(function: &str) -> bool {
@@ -85,16 +93,19 @@ pub(super) fn opens_in(text: &str, language: Language) -> bool {
         Language::Go => OPENING_CALLS_GO,
         Language::Python => OPENING_CALLS_PYTHON,
     };
-    calls.iter().any(|call| has_call(text, call))
+    calls.iter().any(|call| has_last_call(text, call))
 }
 
 pub(super) fn copies_in(text: &str) -> bool {
     COPYING_CALLS.iter().any(|call| has_call(text, call))
 }
 
+/// Calls of one kind in one statement that are looked at.
+const CALLS_MAX: usize = 16;
+
 /// `URL.Query()` opens nothing: what is opened has a name.
 fn has_call(text: &str, call: &str) -> bool {
-    text.match_indices(call).any(|(at, _)| {
+    text.match_indices(call).take(CALLS_MAX).any(|(at, _)| {
         let before = text[..at].chars().next_back().unwrap_or(' ');
         let is_whole =
             call.starts_with('.') || !(before.is_alphanumeric() || before == '_' || before == '.');
@@ -102,11 +113,20 @@ fn has_call(text: &str, call: &str) -> bool {
     })
 }
 
+/// The same, and nothing is called on what it gives: that gives data, and what was opened is gone.
+fn has_last_call(text: &str, call: &str) -> bool {
+    has_call(text, call)
+        && text.match_indices(call).take(CALLS_MAX).any(|(at, found)| {
+            let open = at + found.find('(').unwrap_or(0);
+            !after_arguments(&text[open..]).starts_with('.')
+        })
+}
+
 /// Bytes outside of the heap that a line takes each time: 0 where it takes some and does not tell
 /// how many.
 pub(super) fn outside_bytes(text: &str) -> Option<u64> {
     OUTSIDE_CALLS.iter().find_map(|(call, argument)| {
-        let arguments = argument_lists(text, call).into_iter().next()?;
+        let arguments = argument_lists(text, call).next()?;
         let named = arguments
             .iter()
             .find_map(|one| one.strip_prefix("size=").or_else(|| one.strip_prefix("length=")));
@@ -135,7 +155,6 @@ pub(super) fn makes_the_same(text: &str, function: &str) -> bool {
     let is_constant = |argument: &&str| is_text(argument) || constant(argument).is_some();
     !makes_objects
         && argument_lists(text, function)
-            .iter()
             .any(|arguments| arguments.iter().all(is_constant) && arguments.iter().any(is_text))
 }
 
@@ -189,7 +208,13 @@ mod tests {
         assert!(opens_in("rows, err := db.Query(text)", Language::Go));
         assert!(!opens_in("name := r.URL.Query().Get(key)", Language::Go));
         assert!(!opens_in("self.open(name); reopen(name)", Language::Python));
+        assert!(!opens_in("rows := db.Query(text).All()", Language::Go));
+        assert!(!opens_in("CACHE[k] = db.execute(q).fetchall()", Language::Python));
+        assert!(opens_in("c = sqlite3.connect(name).cursor()", Language::Python));
+        assert!(opens_in("conn, err := listener.Accept()", Language::Go));
+        assert!(!opens_in("node.Accept(visitor)", Language::Go));
         assert!(opens_below("os.OpenFile") && !opens_below("os.ReadDir"));
+        assert!(!opens_below("database/sql.(*DB).QueryRow"));
         assert!(copies_below("slices.Clone[...]") && copies_in("x = copy.deepcopy(y)"));
         assert_eq!(outside_bytes("a = mmap.mmap(-1, 1 << 20)"), Some(1 << 20));
         assert_eq!(outside_bytes("a = SharedMemory(create=True, size=64 * 1024)"), Some(65_536));

@@ -5,10 +5,13 @@
 //! thing that happens to them. It does not know types, aliases, or which branch ran. Not here: the
 //! way up a stack (`ways`).
 
+mod body;
+
 use super::evidence;
 use super::listing::{
-    Function, Language, Listing, Statement, Target, assignment, call, mentions, place, uses,
+    Function, Language, Listing, Statement, Target, assignment, call, mentions, place,
 };
+pub(super) use body::Body;
 
 /// Local names that are followed from one to the next.
 const NAMES_MAX: usize = 6;
@@ -49,50 +52,59 @@ pub(super) struct Step {
     /// Whether it has to be closed, or is kept with what has to be.
     pub(super) is_opened: bool,
     /// Whether the function itself sees to the closing.
+    pub(super) is_closed: bool,
+    /// Whether the line that says where it goes is in a loop.
+    pub(super) in_loop: bool,
+    /// Bytes outside of the heap that the line takes each time; 0 where it does not tell how many.
     pub(super) outside_each: Option<u64>,
 }
 
 impl Step {
-    /// What becomes of the value that the line makes; `None` where the listing has no such line, or
-    /// it stands in no function.
-    pub(super) fn of(listing: &Listing, line: u32) -> Option<Self> {
-        let function = listing.function_at(line)?;
-        let statements = listing.statements(function.first, function.last);
+    /// What becomes of the value that the line makes; `None` where the function has no such line.
+    pub(super) fn of(listing: &Listing, body: &Body, line: u32) -> Option<Self> {
         let holds = |one: &&Statement| (one.first..=one.last).contains(&line);
         // Literals of functions come behind what they are part of: the last is the innermost.
-        let own = statements.iter().rfind(holds)?.clone();
-        let scope =
-            Scope { language: listing.language, function: &function, statements: &statements };
-        let (goes, line) = scope.end_of(scope.made(&own), &own);
-        let kept = statements.iter().rfind(|one| one.first == line).unwrap_or(&own);
-        let opened = scope.opened();
-        let keeps_opened = opened.iter().any(|name| mentions(value_of(kept, scope.language), name));
+        let own = body.statements.iter().rfind(holds)?;
+        let scope = Scope { body };
+        let (goes, line) = scope.end_of(scope.made(own), own);
+        let kept = body.statements.iter().rposition(|one| one.first == line);
+        let kept_value = kept.map_or("", |at| body.value(at));
+        let keeps_opened = body.opened.iter().any(|name| mentions(kept_value, name));
         let is_kept = matches!(goes, Goes::Into(_) | Goes::Field(_));
-        let is_opened = is_kept && keeps_opened || evidence::opens_in(&own.text, scope.language);
-        let in_function = matches!(goes, Goes::Into(_)) && is_function(&kept.text);
-        let outside_each = evidence::outside_bytes(&own.text);
-        let made_by = own.text;
-        Some(Self { goes, line, made_by, in_function, is_opened, outside_each, function })
+        let is_closed = body.closes_what_it_opens(own, listing);
+        let opens = !is_closed && evidence::opens_in(&own.text, body.language);
+        let kept_text = kept.map_or("", |at| body.statements[at].text.as_str());
+        let in_function = matches!(goes, Goes::Into(_)) && is_function(kept_text);
+        Some(Self {
+            function: body.function.clone(),
+            goes,
+            line,
+            made_by: own.text.clone(),
+            in_function,
+            is_opened: is_kept && keeps_opened || opens,
+            is_closed,
+            in_loop: in_loop(listing, body.function.first, line),
+            outside_each: evidence::outside_bytes(&own.text),
+        })
     }
 }
 
 struct Scope<'a> {
-    language: Language,
-    function: &'a Function,
-    statements: &'a [Statement],
+    body: &'a Body,
 }
 
 impl Scope<'_> {
     /// Where a statement puts what it makes, without following names.
     fn made(&self, statement: &Statement) -> Goes {
         let text = statement.text.trim_end_matches(';');
-        if text.starts_with("return") || text.starts_with("yield") {
+        let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+        if matches!(word, Some("return" | "yield")) {
             return Goes::Back;
         }
-        if let Some((channel, _)) = sent(text).filter(|_| self.language == Language::Go) {
+        if let Some((channel, _)) = sent(text).filter(|_| self.body.language == Language::Go) {
             return Goes::Sent(channel.path);
         }
-        if let Some((targets, value)) = assignment(text, self.language) {
+        if let Some((targets, value)) = assignment(text, self.body.language) {
             return self.assigned(&targets, value);
         }
         let Some((callee, _)) = call(text) else { return Goes::Unknown };
@@ -101,7 +113,7 @@ impl Scope<'_> {
         }
         match callee.as_slice() {
             // What is called fills itself, as a builder of texts does.
-            [name, _] if self.is_local(name) && !self.is_parameter(name) => {
+            [name, _] if self.body.is_local(name) && !self.body.is_parameter(name) => {
                 Goes::Stays(name.clone())
             }
             [.., name] => Goes::Dropped(name.clone()),
@@ -120,7 +132,7 @@ impl Scope<'_> {
         let appends = appends.and_then(place).is_some_and(|first| first.path == target.path);
         let path = target.path.clone();
         match path.as_slice() {
-            [name] if self.is_local(name) && !target.is_indexed => Goes::Stays(name.clone()),
+            [name] if self.body.is_local(name) && !target.is_indexed => Goes::Stays(name.clone()),
             _ if target.is_indexed || appends => Goes::Into(path),
             _ => Goes::Field(path),
         }
@@ -142,7 +154,7 @@ impl Scope<'_> {
         ];
         const GO: [&str; 6] = ["Store", "LoadOrStore", "PushBack", "PushFront", "Swap", "Append"];
         let (method, collection) = callee.split_last()?;
-        let methods: &[&str] = match self.language {
+        let methods: &[&str] = match self.body.language {
             Language::Go => &GO,
             Language::Python => &PYTHON,
         };
@@ -157,13 +169,13 @@ impl Scope<'_> {
             let name = match &goes {
                 Goes::Stays(name) => name.clone(),
                 Goes::Into(path) | Goes::Field(path) | Goes::Chain(path)
-                    if self.is_local(&path[0]) && !self.is_parameter(&path[0]) =>
+                    if self.body.is_local(&path[0]) && !self.body.is_parameter(&path[0]) =>
                 {
                     path[0].clone()
                 }
                 Goes::Field(path) => {
-                    let at = self.statements.iter().find(|one| one.first == line);
-                    let value = at.map_or("", |one| value_of(one, self.language));
+                    let at = self.body.statements.iter().position(|one| one.first == line);
+                    let value = at.map_or("", |at| self.body.value(at));
                     let chain = self.chain(path, value);
                     return (chain.map_or_else(|| goes.clone(), Goes::Chain), line);
                 }
@@ -188,8 +200,11 @@ impl Scope<'_> {
     /// The strongest thing that happens to a name, but for the line that it comes from.
     fn strongest(&self, name: &str, from: u32) -> Option<(Goes, u32)> {
         let mut found: Option<(u8, Goes, u32)> = None;
-        for statement in self.statements.iter().filter(|one| one.first != from) {
-            let Some(goes) = self.use_of(name, statement) else { continue };
+        for (at, statement) in self.body.statements.iter().enumerate() {
+            if statement.first == from {
+                continue;
+            }
+            let Some(goes) = self.use_of(name, at) else { continue };
             let rank = self.rank(&goes);
             if found.as_ref().is_none_or(|(best, ..)| rank > *best) {
                 found = Some((rank, goes, statement.first));
@@ -200,9 +215,17 @@ impl Scope<'_> {
 
     fn rank(&self, goes: &Goes) -> u8 {
         match goes {
-            Goes::Into(path) if !self.is_local(&path[0]) || self.is_parameter(&path[0]) => 7,
+            Goes::Into(path)
+                if !self.body.is_local(&path[0]) || self.body.is_parameter(&path[0]) =>
+            {
+                7
+            }
             Goes::Chain(_) => 6,
-            Goes::Field(path) if !self.is_local(&path[0]) || self.is_parameter(&path[0]) => 5,
+            Goes::Field(path)
+                if !self.body.is_local(&path[0]) || self.body.is_parameter(&path[0]) =>
+            {
+                5
+            }
             Goes::Back => 4,
             Goes::Sent(_) => 3,
             Goes::Goroutine(_) => 2,
@@ -212,13 +235,17 @@ impl Scope<'_> {
     }
 
     /// What a statement does with a name, if it keeps it anywhere.
-    fn use_of(&self, name: &str, statement: &Statement) -> Option<Goes> {
-        let text = &statement.text;
-        let value = value_of(statement, self.language);
-        if !is_function(text) && !mentions_whole(value, name) || !mentions(value, name) {
+    fn use_of(&self, name: &str, at: usize) -> Option<Goes> {
+        let value = self.body.value(at);
+        if !mentions(value, name) {
             return None;
         }
-        if self.language == Language::Go && text.starts_with("go ") {
+        let statement = &self.body.statements[at];
+        let text = &statement.text;
+        if !is_function(text) && !mentions_whole(value, name) {
+            return None;
+        }
+        if self.body.language == Language::Go && text.starts_with("go ") {
             return Some(Goes::Goroutine(received(text)));
         }
         match self.made(statement) {
@@ -236,12 +263,7 @@ impl Scope<'_> {
     /// `link.next = list.first` and then `list.first = link`. Where both ends are kept, the one that
     /// stays where it is holds everything.
     fn chain(&self, path: &[String], value: &str) -> Option<Vec<String>> {
-        let assigned = self.statements.iter().filter_map(|one| {
-            let (targets, value) = assignment(&one.text, self.language)?;
-            let path = place(targets.first()?)?.path;
-            Some((path, place(value).map(|value| value.path)))
-        });
-        let assigned: Vec<(Vec<String>, Option<Vec<String>>)> = assigned.collect();
+        let assigned = &self.body.assigned;
         let moves_on = |end: &[String]| assigned.iter().any(|(target, _)| target == end);
         let tail = match path {
             // `list.last.next = link`
@@ -275,79 +297,21 @@ impl Scope<'_> {
         let head = assigned.iter().find(|(target, of)| other(target) && same_value(of));
         Some(head.map_or_else(|| tail.to_vec(), |(target, _)| target.clone()))
     }
-
-    /// Names that stand for what has to be closed, and that the function does not itself close.
-    fn opened(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for statement in self.statements {
-            let Some((targets, value)) = assignment(&statement.text, self.language) else {
-                continue;
-            };
-            // A reader around a file has to be closed; what was read has not.
-            let wraps = |name: &String| {
-                let given = uses(value, name).any(|after| !after.starts_with('.'));
-                let callee = value.split('(').next().unwrap_or_default().rsplit('.').next();
-                given && callee.is_some_and(|callee| callee.starts_with("New"))
-            };
-            if evidence::opens_in(value, self.language) || names.iter().any(wraps) {
-                let targets = targets.iter().filter_map(|target| place(target));
-                let targets = targets.map(|target| target.path.join("."));
-                names.extend(targets.filter(|name| !self.closes(name)));
-            }
-        }
-        names
-    }
-
-    fn closes(&self, name: &str) -> bool {
-        let deferred = format!("defer {name}.Close(");
-        self.statements.iter().any(|one| {
-            let with = one.text.strip_prefix("with ").and_then(|text| text.rsplit_once(" as "));
-            let with = with.is_some_and(|(_, of)| of.trim_end_matches(':').trim() == name);
-            one.text.starts_with(&deferred) || with
-        })
-    }
-
-    fn is_parameter(&self, name: &str) -> bool {
-        let receiver = self.function.receiver.as_deref() == Some(name);
-        receiver || self.function.parameters.iter().any(|one| one.name == name)
-    }
-
-    /// Whether a name is the function's own: a parameter, or declared by one of its lines.
-    fn is_local(&self, name: &str) -> bool {
-        self.is_parameter(name) || self.statements.iter().any(|one| self.declares(one, name))
-    }
-
-    fn declares(&self, statement: &Statement, name: &str) -> bool {
-        let text = &statement.text;
-        if self.language == Language::Go {
-            let var = text.strip_prefix("var ").and_then(|text| text.split([' ', '=', ',']).next());
-            if var == Some(name) {
-                return true;
-            }
-            if !text.contains(":=") {
-                return false;
-            }
-        }
-        let is_global = |one: &Statement| {
-            let names = one.text.strip_prefix("global ").map(|names| names.split(','));
-            names.is_some_and(|mut names| names.any(|one| one.trim() == name))
-        };
-        let targets = assignment(text, self.language).map(|(targets, _)| targets);
-        let named = targets.is_some_and(|targets| targets.contains(&name));
-        named && !(self.language == Language::Python && self.statements.iter().any(is_global))
-    }
 }
 
-/// What a statement puts somewhere, or calls something with; all of it where it is neither.
-fn value_of(statement: &Statement, language: Language) -> &str {
-    let text = statement.text.as_str();
-    if let Some((_, value)) = sent(text).filter(|_| language == Language::Go) {
-        return value;
-    }
-    if let Some((_, value)) = assignment(text, language) {
-        return value;
-    }
-    call(text).map_or(text, |(_, arguments)| arguments)
+/// Whether a line stands in a loop of the function that begins in another one. Loops are told by
+/// how far lines are set in.
+fn in_loop(listing: &Listing, first: u32, line: u32) -> bool {
+    let set_in = |text: &str| text.len() - text.trim_start().len();
+    let mut inside = set_in(listing.line(line));
+    (first + 1..line).rev().map(|at| listing.line(at)).any(|text| {
+        let is_outer = !text.is_empty() && set_in(text) < inside;
+        if is_outer {
+            inside = set_in(text);
+        }
+        let head = text.trim_start();
+        is_outer && (head.starts_with("for ") || head.starts_with("while "))
+    })
 }
 
 fn is_function(text: &str) -> bool {

@@ -13,8 +13,10 @@ use std::num::NonZeroU64;
 use plimsoll_model::Bytes;
 use thiserror::Error;
 
+use super::nearest::ranks;
+use super::room::Room;
 use super::{Measure, Profile, Sampling, Unit};
-use sites::{Totals, totals};
+use sites::{SiteKey, SiteRow, Totals, site, totals};
 
 /// Changes of less than so many standard errors are within what sampling alone makes. Two leave
 /// one of twenty that is chance, in a list that a person reads; three would hide slow leaks.
@@ -41,6 +43,13 @@ pub struct Site {
     pub line: u32,
     pub module: Option<String>,
     pub address: u64,
+}
+
+impl Site {
+    /// Bytes of its names.
+    pub(super) fn text_bytes(&self) -> usize {
+        [&self.function, &self.file, &self.module].into_iter().flatten().map(String::len).sum()
+    }
 }
 
 impl fmt::Display for Site {
@@ -105,6 +114,8 @@ pub struct ProfileGrowth {
     pub measure: Measure,
     pub unit: Unit,
     pub rows: Vec<SiteGrowth>,
+    /// Sites with the least growth that are not among the rows: there is a bound of them.
+    pub left_out: usize,
     pub total: Change,
     /// The own growth of all sites that grew: what shares are shares of.
     pub grown: u64,
@@ -145,30 +156,28 @@ pub fn difference(
         let before = before.columns[earlier].unit;
         return Err(DifferenceError::Units { measure, before, after: unit });
     }
-    let (earlier, later) =
-        (totals(before, earlier, granularity), totals(after, later, granularity));
+    let ranks = ranks(&[before, after]);
+    let earlier = totals(before, earlier, granularity, &ranks[0]);
+    let later = totals(after, later, granularity, &ranks[1]);
     let total = Change::between(&earlier.total, &later.total);
-    let mut sites: BTreeMap<Site, [sites::SiteTotals; 2]> = BTreeMap::new();
+    let mut sites: BTreeMap<SiteKey, [Option<SiteRow>; 2]> = BTreeMap::new();
     for (index, of) in [earlier, later].into_iter().enumerate() {
-        for (site, totals) in of.sites {
-            sites.entry(site).or_default()[index] = totals;
+        for row in of.sites {
+            sites.entry(row.key).or_default()[index] = Some(row);
         }
     }
-    let rows = sites.into_iter().filter_map(|(site, [earlier, later])| {
-        let own = Change::between(&earlier.own, &later.own);
-        let cumulative = Change::between(&earlier.cumulative, &later.cumulative);
-        let same =
-            [own, cumulative].iter().all(|change| change.grown == 0 && change.objects_grown == 0);
-        (!same).then_some(SiteGrowth { site, own, cumulative, share: 0.0 })
-    });
-    let (rows, grown, shrunk) = ranked(rows.collect());
+    let (changed, grown, shrunk) = ranked(sites.into_values().filter_map(Changed::of).collect());
+    let mut room = Room::new();
+    let rows = changed.iter().map(|row| row.named([before, after], granularity));
+    let rows: Vec<SiteGrowth> = rows.take_while(|row| room.takes(row.site.text_bytes())).collect();
+    let left_out = changed.len() - rows.len();
     let unseen = match unit {
         Unit::Bytes => unseen(before.sampling).zip(unseen(after.sampling)),
         Unit::Count | Unit::Other => Some((0, 0)),
     };
     let unseen = unseen.map(|(before, after)| Bytes(before.max(after)));
     let complete = before.complete && after.complete;
-    Ok(ProfileGrowth { measure, unit, rows, total, grown, shrunk, unseen, complete })
+    Ok(ProfileGrowth { measure, unit, rows, left_out, total, grown, shrunk, unseen, complete })
 }
 
 /// Growth for each unit of work that was done between two looks: requests, messages, runs.
@@ -184,7 +193,38 @@ fn unseen(sampling: Sampling) -> Option<u64> {
     }
 }
 
-fn ranked(mut rows: Vec<SiteGrowth>) -> (Vec<SiteGrowth>, u64, u64) {
+/// A site that changed, without its text.
+struct Changed {
+    key: SiteKey,
+    /// A frame of the site, and the profile that it is of.
+    frame: (usize, Option<u32>),
+    own: Change,
+    cumulative: Change,
+    share: f64,
+}
+
+impl Changed {
+    /// `None` where nothing changed.
+    fn of(rows: [Option<SiteRow>; 2]) -> Option<Self> {
+        let at = usize::from(rows[1].is_some());
+        let SiteRow { key, frame, .. } = rows[at]?;
+        let [earlier, later] = rows.map(|row| row.map(|row| row.totals).unwrap_or_default());
+        let own = Change::between(&earlier.own, &later.own);
+        let cumulative = Change::between(&earlier.cumulative, &later.cumulative);
+        let same =
+            [own, cumulative].iter().all(|change| change.grown == 0 && change.objects_grown == 0);
+        (!same).then_some(Self { key, frame: (at, frame), own, cumulative, share: 0.0 })
+    }
+
+    fn named(&self, looks: [&Profile; 2], granularity: Granularity) -> SiteGrowth {
+        let (look, frame) = self.frame;
+        let site = frame.map(|frame| site(&looks[look].frame(frame), granularity));
+        let Self { own, cumulative, share, .. } = *self;
+        SiteGrowth { site: site.unwrap_or_default(), own, cumulative, share }
+    }
+}
+
+fn ranked(mut rows: Vec<Changed>) -> (Vec<Changed>, u64, u64) {
     let (mut grown, mut shrunk) = (0_u64, 0_u64);
     for row in &rows {
         let by = row.own.grown.unsigned_abs();
@@ -195,8 +235,8 @@ fn ranked(mut rows: Vec<SiteGrowth>) -> (Vec<SiteGrowth>, u64, u64) {
         row.share = row.own.grown as f64 / grown as f64;
     }
     rows.sort_by(|a, b| {
-        let key = |row: &SiteGrowth| (row.own.grown, row.cumulative.grown);
-        key(b).cmp(&key(a)).then_with(|| a.site.cmp(&b.site))
+        let key = |row: &Changed| (row.own.grown, row.cumulative.grown);
+        key(b).cmp(&key(a)).then_with(|| a.key.cmp(&b.key))
     });
     (rows, grown, shrunk)
 }

@@ -5,6 +5,7 @@
 //! suspected. Where a place gets its name from is in `ways`; reading sources is the caller's.
 
 mod growth;
+mod look;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -12,25 +13,29 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::growth::Site;
-use super::growth::sites::totals;
-use super::{Granularity, Listing, Measure, Profile, Unit, Wait, Whose};
+use super::growth::sites::{SiteRow, SiteTotals, Totals, site, totals};
+use super::room::Room;
+use super::{Granularity, Listing, Measure, Profile, Unit, Wait};
 use crate::faults::Fault;
 use crate::report::{ACCUSED_MAX, thousands};
 use crate::suspects::BYTES_MIN;
 pub use growth::ProfileChange;
-use tally::{Held, Tally};
+pub use look::wanted_sources;
+use look::{Look, followed};
+use tally::{Held, Key, Tally};
 
 /// Sources by the file names that a profile has for them.
 pub type Listings = BTreeMap<String, Listing>;
 
-/// Source files that a profile may ask for, those of the heaviest stacks first.
-const SOURCES_MAX: usize = 64;
 /// A suspected place holds at least this share. More than of a dump's holders: a place that
 /// allocates is no holder, and the data that a healthy program is there to hold is often a fifth.
 const SHARE_MIN: f64 = 0.25;
 /// Goroutines that wait in one place, from which they are suspected: pools of workers have a few
 /// hundred.
 const WAITING_MIN: i64 = 1000;
+/// Objects that a suspected place holds, where a profile counts nothing else; the smallest take
+/// some hundred thousand bytes.
+const OBJECTS_MIN: i64 = 10_000;
 /// Frames of a stack that are told.
 const STACK_MAX: usize = 12;
 
@@ -99,8 +104,12 @@ pub struct ProfileReport {
     pub suspects: Vec<SiteSuspect>,
     /// Every place, the heaviest first.
     pub places: Vec<SiteSuspect>,
+    /// Places with least that are not among them: there is a bound of rows.
+    pub places_left_out: usize,
     /// By what is allocated in them.
     pub functions: Vec<FunctionRow>,
+    /// As of places.
+    pub functions_left_out: usize,
 }
 
 impl ProfileReport {
@@ -111,38 +120,64 @@ impl ProfileReport {
     /// When the profile has nothing to rank.
     pub fn of(profile: &Profile, listings: &Listings) -> Result<Self, CannotRank> {
         let (measure, column) = ranked_by(profile)?;
-        let tally = Tally::of(profile, column, listings);
-        let total = tally.total.value;
+        let looks = Look::all(&[(profile, column)]);
+        let (Some(look), Some(chosen)) = (looks.first(), followed(&looks).pop()) else {
+            return Err(CannotRank::NoMeasure { columns: "none".into() });
+        };
+        let tally = Tally::of(look, listings, &chosen);
+        let total = look.total.value;
         let all = total.max(0) as f64 + tally.outside as f64;
-        let holding = tally.places.values().filter(|held| held.weight() > 0);
-        let mut ranked: Vec<(SiteSuspect, &Held)> =
-            holding.map(|held| (suspect(profile, held, all), held)).collect();
-        ranked.sort_by(|(a, _), (b, _)| {
-            b.weight().cmp(&a.weight()).then_with(|| a.owner.cmp(&b.owner))
+        let mut ranked: Vec<(&Key, &Held)> =
+            tally.places.iter().filter(|(_, held)| held.weight() > 0).collect();
+        ranked.sort_by(|(a, one), (b, other)| {
+            other.weight().cmp(&one.weight()).then_with(|| a.cmp(b))
         });
-        let held_now = is_held_now(measure);
-        let is_suspected = |place: &SiteSuspect| held_now && place.is_suspicious(measure);
-        let suspected = ranked.iter().filter(|(place, _)| is_suspected(place)).take(ACCUSED_MAX);
-        let suspected = suspected.map(|(place, held)| SiteSuspect {
-            stack: held.stack(profile, listings, STACK_MAX),
+        let mut room = Room::new();
+        let places = ranked.iter().map(|(_, held)| {
+            suspect(&tally, held, (held.sum, held.outside), all).if_many(measure, WAITING_MIN)
+        });
+        let places: Vec<SiteSuspect> =
+            places.take_while(|place| room.takes(place.text_bytes())).collect();
+        let is_suspected =
+            |place: &SiteSuspect| is_held_now(measure) && place.is_suspicious(measure);
+        let suspected = places.iter().zip(&ranked).filter(|(place, _)| is_suspected(place));
+        let suspected = suspected.take(ACCUSED_MAX).map(|(place, (_, held))| SiteSuspect {
+            stack: look.stack(held.node, listings, STACK_MAX),
             ..place.clone()
         });
         let suspects = suspected.collect();
-        let places = ranked.into_iter().map(|(place, _)| place).collect();
-        let mut functions: Vec<FunctionRow> =
-            totals(profile, column, Granularity::Function).sites.into_iter().map(row).collect();
-        functions.retain(|row| row.flat != 0 || row.cumulative != 0);
-        functions.sort_by(|a, b| {
-            (b.flat, b.cumulative).cmp(&(a.flat, a.cumulative)).then_with(|| a.site.cmp(&b.site))
-        });
+        let places_left_out = ranked.len() - places.len();
+        let (functions, functions_left_out) = functions(look);
         let unit = profile.columns[column].unit;
-        let objects = tally.total.objects;
-        Ok(Self { measure, unit, total, objects, suspects, places, functions })
+        let objects = look.total.objects;
+        Ok(Self {
+            measure,
+            unit,
+            total,
+            objects,
+            suspects,
+            places,
+            places_left_out,
+            functions,
+            functions_left_out,
+        })
     }
 
     /// Whether the profile tells what is held now, and not only what was ever allocated.
     pub const fn tells_what_is_held(&self) -> bool {
         is_held_now(self.measure)
+    }
+}
+
+/// Whether a measure counts objects instead of bytes.
+const fn counts_objects(measure: Measure) -> bool {
+    match measure {
+        Measure::InuseObjects | Measure::AllocObjects | Measure::PeakObjects => true,
+        Measure::InuseSpace
+        | Measure::AllocSpace
+        | Measure::PeakSpace
+        | Measure::Goroutines
+        | Measure::Other => false,
     }
 }
 
@@ -175,61 +210,49 @@ fn ranked_by(profile: &Profile) -> Result<(Measure, usize), CannotRank> {
     })
 }
 
-/// The source files that say most of who keeps what: those of the program's own frames.
-pub fn wanted_sources(profile: &Profile) -> Vec<String> {
-    let Ok((_, column)) = ranked_by(profile) else { return Vec::new() };
-    let is_own = |frame: &super::Frame<'_>| {
-        frame.file.is_some_and(Listing::is_readable) && Whose::of(frame) == Whose::Own
-    };
-    // Stacks share their callers, so each frame is asked once, with all that is below it.
-    let mut below = vec![0_i64; profile.nodes.len()];
-    for sample in 0..profile.sample_count() {
-        if let Some(leaf) = profile.stacks[sample] {
-            let below = &mut below[leaf as usize];
-            *below = below.saturating_add(profile.values(sample)[column]);
-        }
-    }
-    let mut weight: BTreeMap<&str, i64> = BTreeMap::new();
-    for at in (0..below.len()).rev() {
-        let node = profile.nodes[at];
-        if let Some(caller) = node.caller {
-            below[caller as usize] = below[caller as usize].saturating_add(below[at]);
-        }
-        let frame = profile.frame(node.frame);
-        if let Some(file) = frame.file.filter(|_| is_own(&frame)) {
-            let known = weight.entry(file).or_default();
-            *known = known.saturating_add(below[at]);
-        }
-    }
-    let mut files: Vec<(&str, i64)> = weight.into_iter().collect();
-    files.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-    files.into_iter().take(SOURCES_MAX).map(|(file, _)| file.to_owned()).collect()
-}
-
-fn row((site, totals): (Site, super::growth::sites::SiteTotals)) -> FunctionRow {
-    FunctionRow { site, flat: totals.own.value, cumulative: totals.cumulative.value }
-}
-
-fn suspect(profile: &Profile, held: &Held, all: f64) -> SiteSuspect {
-    let place = &held.place;
-    let weight = held.sum.value.max(0) as f64 + held.outside as f64;
+/// A place with what it holds, or holds more: `sum` and `outside`.
+fn suspect(tally: &Tally<'_>, held: &Held, (sum, outside): (Totals, u64), all: f64) -> SiteSuspect {
+    let place = tally.place(held);
+    let weight = sum.value.max(0) as f64 + outside as f64;
     SiteSuspect {
         fault: place.fault,
-        owner: place.owner.clone(),
-        field: place.field.clone(),
+        owner: place.owner,
+        field: place.field,
         is_static: place.is_static,
-        site: held.site(profile),
-        value: held.sum.value,
-        objects: held.sum.objects,
-        outside: held.outside,
-        error: held.sum.variance.sqrt().ceil() as u64,
+        site: tally.look.site(held.node),
+        value: sum.value,
+        objects: sum.objects,
+        outside,
+        error: sum.variance.sqrt().ceil() as u64,
         share: if all > 0.0 { weight / all } else { 0.0 },
         stack: Vec::new(),
-        read_at: place.read_at.clone(),
+        read_at: place.read_at,
         wait: place.wait,
         is_own: place.is_own,
         is_single: place.is_single,
     }
+}
+
+/// The heaviest functions, and how many are left out.
+fn functions(look: &Look<'_>) -> (Vec<FunctionRow>, usize) {
+    let found = totals(look.profile, look.column, Granularity::Function, &look.ranks);
+    let mut rows = found.sites;
+    rows.retain(|row| row.totals.own.value != 0 || row.totals.cumulative.value != 0);
+    rows.sort_by(|a, b| {
+        let key = |row: &SiteRow| (row.totals.own.value, row.totals.cumulative.value);
+        key(b).cmp(&key(a)).then_with(|| a.key.cmp(&b.key))
+    });
+    let mut room = Room::new();
+    let named = rows.iter().map(|row| {
+        let frame = row.frame.map(|frame| look.profile.frame(frame));
+        let site = frame.map(|frame| site(&frame, Granularity::Function)).unwrap_or_default();
+        let SiteTotals { own, cumulative } = row.totals;
+        FunctionRow { site, flat: own.value, cumulative: cumulative.value }
+    });
+    let kept: Vec<FunctionRow> =
+        named.take_while(|row| room.takes(row.site.text_bytes())).collect();
+    let left_out = rows.len() - kept.len();
+    (kept, left_out)
 }
 
 impl SiteSuspect {
@@ -242,11 +265,30 @@ impl SiteSuspect {
             return false;
         }
         if measure == Measure::Goroutines {
-            return self.wait.is_some() && self.value >= WAITING_MIN;
+            // Servers have a goroutine for each connection, and it waits in a select.
+            let tells = self.wait.is_some_and(|wait| wait != Wait::Select);
+            return tells && self.value >= WAITING_MIN;
         }
+        let least = if counts_objects(measure) { OBJECTS_MIN } else { BYTES_MIN as i64 };
         let is_sure = self.weight() as f64 > 2.0 * self.error as f64;
-        let is_large = self.share >= SHARE_MIN && self.weight() >= BYTES_MIN as i64;
+        let is_large = self.share >= SHARE_MIN && self.weight() >= least;
         is_large && is_sure && !self.is_single
+    }
+
+    /// Goroutines that leak are many. What a few of them hold in their variables is what a pool of
+    /// workers is there to have, and a heap does not tell whether they wait.
+    fn if_many(self, measure: Measure, waiting_min: i64) -> Self {
+        let is_guessed = measure != Measure::Goroutines
+            && self.fault == Some(Fault::BlockedGoroutine)
+            && self.objects < waiting_min;
+        if is_guessed { Self { fault: None, is_single: true, ..self } } else { self }
+    }
+
+    /// Bytes of its texts.
+    fn text_bytes(&self) -> usize {
+        let field = self.field.as_ref().map_or(0, String::len);
+        let read_at = self.read_at.as_ref().map_or(0, |(file, _)| file.len());
+        self.owner.len() + field + read_at + self.site.text_bytes()
     }
 
     /// Who, as `openSessions in main.(*Registry).login`.
@@ -278,7 +320,9 @@ impl SiteSuspect {
         let by = if self.field.is_some() { "" } else { "what is allocated in " };
         let outside = match self.outside {
             0 => "",
-            _ => ", most of it outside of what the profile counts, reckoned from the line",
+            _ => {
+                ", at most: part of it is outside of what the profile counts, reckoned from the line"
+            }
         };
         format!("{by}{place} {verb} {percent} % {of}{outside}; allocated at {site}")
     }

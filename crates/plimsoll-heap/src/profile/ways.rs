@@ -5,20 +5,30 @@
 //! source, the nearest own frame is all there is. Not here: how much was allocated.
 
 mod clues;
+mod told;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::evidence::{Wait, copies_below, copies_in, makes_the_same, opens_below};
-use super::flow::{Goes, Step, received, sends_on};
-use super::listing::{Language, Listing, place};
+use super::flow::{Body, Goes, Step, received, sends_on};
+use super::listing::{Listing, place};
+use super::nearest::Nearest;
 use super::suspects::Listings;
-use super::{Frame, Profile, Whose};
-use crate::faults::{Fault, tells_of_caches, tells_of_listeners};
+use super::{Frame, NameId, Profile};
+use crate::faults::Fault;
 use clues::unlimited_cache;
+use told::Told;
 
 /// Frames of a stack that are walked. What keeps a value is near to where it was made.
 const FRAMES_MAX: usize = 64;
+
+/// Bytes of source that are looked at for one profile, each as often as it is: a few seconds. Those
+/// of real programs need a hundredth; behind it the nearest own frame is all there is.
+const LOOKS_MAX: u64 = 2 << 30;
+
+/// Of a line, about, where a function is looked for and turns out to be another one.
+const LINE_BYTES: u64 = 64;
 
 /// Who keeps what is allocated below a stack, as far as can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +54,8 @@ pub(super) struct Place {
 struct Facts {
     is_opened: bool,
     is_copied: bool,
+    /// Whether a line makes the same each time, which only tells where it is kept each time.
+    is_same: bool,
     outside_each: Option<u64>,
 }
 
@@ -51,7 +63,11 @@ struct Facts {
 pub(super) struct Ways<'a> {
     profile: &'a Profile,
     listings: &'a Listings,
+    nearest: &'a Nearest,
     steps: HashMap<u32, Option<Rc<Known>>>,
+    /// By file and first line.
+    bodies: HashMap<(NameId, u32), Rc<Body>>,
+    looks_left: u64,
 }
 
 /// What a line says, and the library's cache that its function's results go into.
@@ -61,76 +77,73 @@ struct Known {
 }
 
 impl<'a> Ways<'a> {
-    pub(super) fn new(profile: &'a Profile, listings: &'a Listings) -> Self {
-        Self { profile, listings, steps: HashMap::new() }
+    pub(super) fn new(profile: &'a Profile, listings: &'a Listings, nearest: &'a Nearest) -> Self {
+        Self {
+            profile,
+            listings,
+            nearest,
+            steps: HashMap::new(),
+            bodies: HashMap::new(),
+            looks_left: LOOKS_MAX,
+        }
     }
 
     /// The place that keeps what the stack of a node allocated.
     pub(super) fn place(&mut self, node: Option<u32>) -> Place {
-        let frames = self.frames(node);
-        let own: Vec<u32> =
-            frames.iter().copied().filter(|frame| self.whose(*frame) == Whose::Own).collect();
-        let Some(first) = own.first() else { return self.foreign(&frames) };
+        let Some(node) = node else { return self.foreign(None) };
+        let Some(first) = self.nearest.own(node) else { return self.foreign(Some(node)) };
         let mut facts = Facts::default();
-        for frame in frames.iter().take_while(|frame| *frame != first) {
-            let function = self.profile.frame(*frame).function.unwrap_or_default();
-            facts.is_opened |= opens_below(function);
+        let below = self.callers(node).take_while(|at| *at != first).take(FRAMES_MAX);
+        for at in below {
+            let function = self.frame(at).function.unwrap_or_default();
             facts.is_copied |= copies_below(function);
+            // What a library opens for its own ends it closes as well: `os.ReadFile` does.
+            let is_called = self.profile.nodes[at as usize].caller == Some(first);
+            facts.is_opened = is_called && opens_below(function);
         }
-        let is_main = frames.last().is_none_or(|frame| {
-            let function = self.profile.frame(*frame).function.unwrap_or_default();
-            matches!(function, "runtime.main" | "main.main")
-        });
-        self.up(&own, &mut facts, is_main)
+        let next = |at: &u32| {
+            let caller = self.profile.nodes[*at as usize].caller?;
+            self.nearest.own(caller)
+        };
+        let own = std::iter::successors(Some(first), next).take(FRAMES_MAX);
+        let own: Vec<u32> = own.map(|at| self.profile.nodes[at as usize].frame).collect();
+        self.up(&own, &mut facts, self.nearest.in_main(node))
     }
 
     /// What a goroutine waits for, in the line of its nearest own frame.
     pub(super) fn waiting(&self, node: Option<u32>) -> Place {
-        let frames = self.frames(node);
-        let mut wait = None;
-        for frame in frames {
-            let about = self.profile.frame(frame);
-            let function = about.function.unwrap_or_default();
-            // The outer is the more telling: a mutex waits on a semaphore.
-            wait = Wait::below(function).or(wait);
-            if self.whose(frame) == Whose::Own {
-                let line = self.listing(&about).map(|listing| listing.line(about.line).trim());
-                let field = line.and_then(|line| match wait? {
-                    Wait::Send => sends_on(line),
-                    Wait::Receive => received(line),
-                    Wait::Lock => before_call(line, &[".Lock(", ".RLock("]),
-                    Wait::Group => before_call(line, &[".Wait("]),
-                    Wait::Select => None,
-                });
-                let mut place = self.bare(&about);
-                place.read_at = field.as_ref().and_then(|_| at(&about, about.line));
-                let fault = wait.map(|_| Fault::BlockedGoroutine);
-                return Place { field, wait, fault, ..place };
-            }
-        }
-        Place { wait, ..self.foreign(&[]) }
+        let wait = node.and_then(|node| self.nearest.wait(node));
+        let Some(own) = node.and_then(|node| self.nearest.own(node)) else {
+            return Place { wait, ..self.foreign(node) };
+        };
+        let about = self.frame(own);
+        let line = self.listing(&about).map(|listing| listing.line(about.line).trim());
+        let field = line.and_then(|line| match wait? {
+            Wait::Send => sends_on(line),
+            Wait::Receive => received(line),
+            Wait::Lock => before_call(line, &[".Lock(", ".RLock("]),
+            Wait::Group => before_call(line, &[".Wait("]),
+            Wait::Select => None,
+        });
+        let mut place = self.bare(&about);
+        place.read_at = field.as_ref().and_then(|_| at(&about, about.line));
+        let fault = wait.map(|_| Fault::BlockedGoroutine);
+        Place { field, wait, fault, ..place }
     }
 
-    fn frames(&self, node: Option<u32>) -> Vec<u32> {
-        let mut next = node;
-        let mut frames = Vec::new();
-        while let Some(node) = next.map(|node| self.profile.nodes[node as usize]) {
-            frames.push(node.frame);
-            next = node.caller.filter(|_| frames.len() < FRAMES_MAX);
-        }
-        frames
+    /// A node, and those that called it.
+    fn callers(&self, node: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(node), |at| self.profile.nodes[*at as usize].caller)
     }
 
-    fn whose(&self, frame: u32) -> Whose {
-        Whose::of(&self.profile.frame(frame))
+    fn frame(&self, node: u32) -> Frame<'a> {
+        self.profile.frame(self.profile.nodes[node as usize].frame)
     }
 
     /// The nearest frame that is not the language's, where none is the program's own.
-    fn foreign(&self, frames: &[u32]) -> Place {
-        let dependency = frames.iter().find(|frame| self.whose(**frame) == Whose::Dependency);
-        let frame = dependency.or_else(|| frames.first());
-        let place = frame.map(|frame| self.bare(&self.profile.frame(*frame)));
-        let place = place.unwrap_or_else(|| self.bare(&Frame::default_of(0)));
+    fn foreign(&self, node: Option<u32>) -> Place {
+        let frame = node.map(|node| self.frame(self.nearest.place(node)));
+        let place = self.bare(&frame.unwrap_or(Frame::default_of(0)));
         Place { is_own: false, ..place }
     }
 
@@ -156,16 +169,37 @@ impl<'a> Ways<'a> {
         if let Some(known) = self.steps.get(&frame) {
             return known.clone();
         }
-        let about = self.profile.frame(frame);
-        let known = self.listing(&about).and_then(|listing| {
-            let step = Step::of(listing, about.line)?;
-            let cached_as = unlimited_cache(listing, &step);
-            // Another version of the source has another function there.
-            is_in(about.function, &step.function.name).then_some(Known { step, cached_as })
-        });
-        let known = known.map(Rc::new);
+        let known = self.read(frame).map(Rc::new);
         self.steps.insert(frame, known.clone());
         known
+    }
+
+    fn read(&mut self, frame: u32) -> Option<Known> {
+        let about = self.profile.frame(frame);
+        let listing = self.listing(&about)?;
+        let first = listing.function_start(about.line)?;
+        let file = self.profile.frames[frame as usize].file?;
+        let known = self.bodies.get(&(file, first)).cloned();
+        let body = match known {
+            Some(body) => body,
+            None => {
+                let function = listing.function(first).filter(|_| self.looks_left > 0)?;
+                let lines = u64::from(function.last.saturating_sub(function.first));
+                self.looks_left = self.looks_left.saturating_sub(lines * LINE_BYTES);
+                // Another version of the source has another function there.
+                let body = is_in(about.function, &function.name)
+                    .then(|| Rc::new(Body::of(listing, function)))?;
+                self.bodies.insert((file, first), Rc::clone(&body));
+                body
+            }
+        };
+        self.looks_left = self.looks_left.saturating_sub(body.cost);
+        let is_here = about.line <= body.function.last
+            && is_in(about.function, &body.function.name)
+            && self.looks_left > 0;
+        let step = is_here.then(|| Step::of(listing, &body, about.line))??;
+        let cached_as = unlimited_cache(listing, &step);
+        Some(Known { step, cached_as })
     }
 
     fn up(&mut self, own: &[u32], facts: &mut Facts, is_main: bool) -> Place {
@@ -230,117 +264,13 @@ impl Facts {
     }
 
     fn learn(&mut self, step: &Step, callee: Option<&Step>) {
-        self.is_opened |= step.is_opened;
-        self.outside_each = self.outside_each.or(step.outside_each);
-        self.is_copied |= copies_in(&step.made_by)
-            || callee.is_some_and(|callee| makes_the_same(&step.made_by, &callee.function.name));
-    }
-}
-
-/// Everything about the frame at which a value comes to rest.
-struct Told<'a> {
-    step: &'a Step,
-    listing: &'a Listing,
-    frame: &'a Frame<'a>,
-    facts: &'a Facts,
-    is_main: bool,
-}
-
-impl Told<'_> {
-    fn place(&self, here: Place) -> Place {
-        let blocked = Some(Fault::BlockedGoroutine);
-        let last = |path: &[String]| path.last().cloned();
-        match &self.step.goes {
-            Goes::Into(path) => self.kept(path, Some(self.collection(path)), here),
-            Goes::Chain(path) => {
-                let other_end = match (path.as_slice(), &self.step.function.class) {
-                    ([_, end], Some(class)) => self.listing.other_end(class, end),
-                    _ => None,
-                };
-                let head: Vec<String> = match other_end {
-                    Some(head) => vec![path[0].clone(), head],
-                    None => path.clone(),
-                };
-                self.kept(&head, Some(Fault::Chain), here)
-            }
-            Goes::Field(path) => {
-                Place { is_single: !self.facts.is_telling(), ..self.kept(path, None, here) }
-            }
-            Goes::Sent(path) => {
-                Place { field: last(path), fault: blocked, read_at: self.read_at(), ..here }
-            }
-            Goes::Goroutine(channel) => {
-                Place { field: channel.clone(), fault: blocked, read_at: self.read_at(), ..here }
-            }
-            // A goroutine whose function did not return holds what is in its variables.
-            Goes::Stays(_) if self.listing.language == Language::Go && !self.is_main => {
-                let field = self.listing.waits(self.step.function.first, self.step.function.last);
-                let read_at = field.as_ref().and_then(|(_, line)| at(self.frame, *line));
-                Place { field: field.map(|(name, _)| name), fault: blocked, read_at, ..here }
-            }
-            Goes::Stays(name) => {
-                let (field, is_single) = (Some(name.clone()), !self.facts.is_telling());
-                Place { field, is_single, read_at: self.read_at(), ..here }.with(self.facts)
-            }
-            Goes::Back | Goes::Dropped(_) | Goes::Unknown => here.with(self.facts),
-        }
-    }
-
-    /// An object that is made and kept by nobody, and is alive all the same.
-    fn cycle(&self, made: &str, here: Place) -> Option<Place> {
-        let (field, line) = self.listing.cycle(made)?;
-        let (field, read_at) = (Some(field), at(self.frame, line));
-        let fault = Some(Fault::ReferenceCycle);
-        Some(Place { owner: made.to_owned(), field, fault, read_at, ..here })
-    }
-
-    fn read_at(&self) -> Option<(String, u32)> {
-        at(self.frame, self.step.line)
-    }
-
-    /// The holder of a way that ends in a field.
-    fn kept(&self, path: &[String], fault: Option<Fault>, here: Place) -> Place {
-        let (root, function) = (&path[0], &self.step.function);
-        let of_object = function.receiver.as_ref() == Some(root);
-        let of_class = root == "cls" || self.listing.class_lines(root).is_some();
-        let owner = match self.listing.language {
-            Language::Go => here.owner.clone(),
-            Language::Python if of_class && root != "cls" => root.clone(),
-            Language::Python => function.class.clone().unwrap_or_else(|| function.name.clone()),
-        };
-        let is_shared = |one: &super::listing::Parameter| one.name == *root && one.is_shared;
-        let is_default = function.parameters.iter().any(is_shared);
-        let is_parameter = function.parameters.iter().any(|one| one.name == *root);
-        let is_static = of_class || is_default || path.len() == 1 && !of_object && !is_parameter;
-        let fault = match fault {
-            Some(Fault::Collection) if is_static => Some(Fault::StaticCollection),
-            other => other,
-        };
-        let (field, read_at) = (path.last().cloned(), self.read_at());
-        let outside_each = self.facts.outside_each;
-        Place { owner, field, is_static, fault, read_at, outside_each, ..here }
-    }
-
-    /// What kind of mistake a collection would be that never gives anything back.
-    fn collection(&self, path: &[String]) -> Fault {
-        let name = path.last().map_or("", String::as_str);
-        if self.listing.is_thread_local(&path[0]) {
-            Fault::ThreadLocal
-        } else if self.facts.is_opened {
-            Fault::Unclosed
-        } else if self.facts.outside_each.is_some() {
-            Fault::OffHeap
-        } else if tells_of_listeners(name) {
-            Fault::Listener
-        } else if tells_of_caches(name) {
-            Fault::Cache
-        } else if self.step.in_function {
-            Fault::Closure
-        } else if self.facts.is_copied {
-            Fault::Duplicates
-        } else {
-            Fault::Collection
-        }
+        let is_nearest = callee.is_none();
+        self.is_opened = step.is_opened || self.is_opened && !(is_nearest && step.is_closed);
+        // A line further out takes it once for everything that is allocated below it.
+        self.outside_each = self.outside_each.or_else(|| step.outside_each.filter(|_| is_nearest));
+        self.is_copied |= copies_in(&step.made_by);
+        self.is_same |=
+            callee.is_some_and(|callee| makes_the_same(&step.made_by, &callee.function.name));
     }
 }
 
@@ -392,3 +322,6 @@ impl Frame<'_> {
         Self { function: None, file: None, line: 0, module: None, address }
     }
 }
+
+#[cfg(test)]
+mod tests;

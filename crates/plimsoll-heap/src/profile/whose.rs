@@ -4,11 +4,11 @@
 //! frame that a person can change; a wrong guess names a frame further in or out, and no number
 //! changes.
 
-use super::Frame;
+use super::Source;
 
 /// Who wrote a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Whose {
+pub(super) enum Whose {
     /// The program's authors, as far as can be told.
     Own,
     Dependency,
@@ -74,17 +74,11 @@ const GO_PACKAGES: &[&str] = &[
 ];
 
 /// Parts of paths below which dependencies are installed.
-const DEPENDENCY_PATHS: &[&str] = &[
-    "/site-packages/",
-    "/dist-packages/",
-    "/pkg/mod/",
-    "/vendor/",
-    "/.cargo/registry/",
-    "/node_modules/",
-];
+const DEPENDENCY_PATHS: &[&str] =
+    &["/site-packages/", "/dist-packages/", "/pkg/mod/", "/.cargo/registry/", "/node_modules/"];
 
 /// Parts of paths of what comes with a language.
-const LANGUAGE_PATHS: &[&str] = &["/lib/python", "/rustc/", "/include/c++/", "/go/src/runtime/"];
+const LANGUAGE_PATHS: &[&str] = &["/rustc/", "/include/c++/", "/go/src/runtime/"];
 
 /// Beginnings of functions of the libraries of C++ and Rust.
 const LANGUAGE_FUNCTIONS: &[&str] = &[
@@ -118,34 +112,67 @@ const ALLOCATORS: &[&str] = &[
 ];
 
 impl Whose {
-    pub fn of(frame: &Frame<'_>) -> Self {
-        if let Some(found) = frame.file.and_then(by_path) {
-            return found;
+    /// By the name of its file alone, where that is enough.
+    pub(super) fn by_path(file: &str) -> Option<Self> {
+        let is_go = Self::is_go(file);
+        // Built without paths, a dependency of Go still has its version in its name.
+        if is_go && (has_version(file) || is_vendored(file))
+            || DEPENDENCY_PATHS.iter().any(|part| file.contains(part))
+        {
+            return Some(Self::Dependency);
         }
-        if let Some(function) = frame.function {
-            let is_go = frame.file.is_none_or(|file| file.ends_with(".go") || file.ends_with(".s"));
-            if is_go && is_of_go(function) {
-                return Self::Language;
-            }
-            return by_function(function);
+        let is_made_up = file.starts_with('<');
+        let comes_along = LANGUAGE_PATHS.iter().any(|part| file.contains(part));
+        (is_made_up || comes_along || is_of_python(file)).then_some(Self::Language)
+    }
+
+    pub(super) fn is_go(file: &str) -> bool {
+        file.ends_with(".go") || file.ends_with(".s")
+    }
+
+    pub(super) fn by_function(function: &str, may_be_go: bool) -> Self {
+        if may_be_go && is_of_go(function) {
+            return Self::Language;
         }
-        match (frame.file, frame.module) {
-            (None, Some(module)) => by_module(module),
-            // Nothing is known, so nobody can be sent there.
-            (None, None) => Self::Language,
-            (Some(_), _) => Self::Own,
+        let bare = function.split('(').next().unwrap_or_default();
+        let is_language = LANGUAGE_FUNCTIONS.iter().any(|start| function.starts_with(start))
+            || ALLOCATORS.contains(&bare);
+        if is_language { Self::Language } else { Self::Own }
+    }
+
+    pub(super) fn by_module(module: &str) -> Self {
+        let name = module.rsplit('/').next().unwrap_or_default();
+        let is_library = name.starts_with("lib") || name.starts_with("ld-") || name.contains(".so");
+        if is_library || name.starts_with('[') { Self::Language } else { Self::Own }
+    }
+}
+
+impl Source {
+    /// Whether functions without a file may be Go's. Others have names such as `hash.part.0`.
+    pub(super) const fn may_be_go(self) -> bool {
+        match self {
+            Self::Pprof | Self::HeapText => true,
+            Self::Jemalloc | Self::Heaptrack | Self::Tracemalloc => false,
         }
     }
 }
 
-fn by_path(file: &str) -> Option<Whose> {
-    // Built without paths, a dependency of Go still has its version in its name.
-    let has_version = file.ends_with(".go") && file.contains("@v");
-    if has_version || DEPENDENCY_PATHS.iter().any(|part| file.contains(part)) {
-        return Some(Whose::Dependency);
-    }
-    let is_made_up = file.starts_with('<');
-    (is_made_up || LANGUAGE_PATHS.iter().any(|part| file.contains(part))).then_some(Whose::Language)
+/// `github.com/lib/pq@v1.2.0/conn.go`
+fn has_version(file: &str) -> bool {
+    let mut after = file.split("@v").skip(1);
+    after.any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// `/shop/vendor/github.com/lib/pq/conn.go`: a folder may be called so as well.
+fn is_vendored(file: &str) -> bool {
+    let mut below = file.split("/vendor/").skip(1);
+    below.any(|rest| rest.split_once('/').is_some_and(|(domain, _)| domain.contains('.')))
+}
+
+/// `/usr/lib/python3.11/json/decoder.py`
+fn is_of_python(file: &str) -> bool {
+    let mut below = file.split("/lib/python").skip(1);
+    below.any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn is_of_go(function: &str) -> bool {
@@ -153,33 +180,36 @@ fn is_of_go(function: &str) -> bool {
     let first = package.split('/').next().unwrap_or_default();
     let first = first.split('.').next().unwrap_or_default();
     // A name without a package, as C has them, is none of Go's.
-    function.contains('.') && GO_PACKAGES.contains(&first)
+    function.contains('.') && GO_PACKAGES.contains(&first) && !is_clone(function)
 }
 
-fn by_function(function: &str) -> Whose {
-    let bare = function.split('(').next().unwrap_or_default();
-    let is_language = LANGUAGE_FUNCTIONS.iter().any(|start| function.starts_with(start))
-        || ALLOCATORS.contains(&bare);
-    if is_language { Whose::Language } else { Whose::Own }
-}
-
-fn by_module(module: &str) -> Whose {
-    let name = module.rsplit('/').next().unwrap_or_default();
-    let is_library = name.starts_with("lib") || name.starts_with("ld-") || name.contains(".so");
-    if is_library || name.starts_with('[') { Whose::Language } else { Whose::Own }
+/// `hash.part.0`, as GCC calls a part of a function that it made.
+fn is_clone(function: &str) -> bool {
+    const MARKS: [&str; 4] = ["part", "constprop", "isra", "cold"];
+    function.split('.').skip(1).any(|part| MARKS.contains(&part))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::nearest::Nearest;
+    use super::super::{FrameKey, Profile, Sampling, build::Builder};
     use super::*;
+
+    /// As it is told of the one frame of a profile.
+    fn whose(source: Source, function: &str, file: &str) -> Whose {
+        let mut builder = Builder::new(source, Vec::new(), Sampling::Exact);
+        let (function, file) = (builder.name(function).unwrap(), builder.name(file).unwrap());
+        let frame = builder.frame(FrameKey { function, file, ..FrameKey::default() }).unwrap();
+        builder.node(None, frame).unwrap();
+        let profile: Profile = builder.finish();
+        Nearest::of(&profile).whose(frame)
+    }
 
     #[test]
     fn code_is_told_by_its_name_and_its_place() {
-        let check = |function: &'static str, file: &'static str, want| {
-            let some = |text: &'static str| Some(text).filter(|text| !text.is_empty());
-            let (function, file) = (some(function), some(file));
-            let frame = Frame { function, file, line: 1, module: None, address: 0 };
-            assert_eq!(Whose::of(&frame), want, "{frame:?}");
+        let check = |function: &str, file: &str, want| {
+            let found = whose(Source::Pprof, function, file);
+            assert_eq!(found, want, "{function} {file}");
         };
         check("main.text", "/shop/main.go", Whose::Own);
         check("github.com/acme/shop/orders.(*Book).Add", "/src/shop/orders/book.go", Whose::Own);
@@ -196,5 +226,23 @@ mod tests {
         check("malloc", "", Whose::Language);
         check("Cache::insert(Key const&)", "/src/cache.cc", Whose::Own);
         check("", "", Whose::Language);
+    }
+
+    #[test]
+    fn folders_and_functions_of_others_are_not_taken_for_those_of_a_language() {
+        let check = |source, function: &str, file: &str, want| {
+            assert_eq!(whose(source, function, file), want, "{function} {file}");
+        };
+        use Source::{Jemalloc, Pprof, Tracemalloc};
+        check(Pprof, "main.serve", "/srv/me@vodafone/shop/main.go", Whose::Own);
+        check(Pprof, "main.serve", "/srv/vendor/shop/main.go", Whose::Own);
+        check(Tracemalloc, "", "/srv/vendor/shop.py", Whose::Own);
+        let vendored = "/srv/vendor/github.com/lib/pq/conn.go";
+        check(Pprof, "github.com/lib/pq.Open", vendored, Whose::Dependency);
+        check(Tracemalloc, "", "/srv/lib/python_app/shop.py", Whose::Own);
+        check(Jemalloc, "hash.part.0", "", Whose::Own);
+        check(Jemalloc, "sort.constprop.0", "", Whose::Own);
+        check(Pprof, "sort.constprop.0", "", Whose::Own);
+        check(Pprof, "sort.Strings", "", Whose::Language);
     }
 }

@@ -28,7 +28,10 @@ pub struct ProfileReportShape {
     pub rejected: u64,
     pub suspects: Vec<ProfileSuspectShape>,
     pub places: Vec<ProfilePlaceShape>,
+    /// Places with least that are not among them.
+    pub places_left_out: u64,
     pub functions: Vec<ProfileFunctionShape>,
+    pub functions_left_out: u64,
 }
 
 /// A place that is suspected.
@@ -96,6 +99,8 @@ pub struct ProfileDifferenceShape {
     pub complete: bool,
     pub suspects: Vec<ProfileSuspectShape>,
     pub growth: Vec<ProfileGrowthShape>,
+    /// Places with least growth that are not among them.
+    pub growth_left_out: u64,
 }
 
 /// A place that changed.

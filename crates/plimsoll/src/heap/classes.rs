@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use plimsoll_heap::{
-    ClassHistogram, Dominant, HistogramGrowth, Origin, difference, dominant, thousands,
+    ClassHistogram, Dominant, HistogramGrowth, NoDominant, Origin, difference, dominant, thousands,
 };
 use plimsoll_wire::heap::{
     ClassDifferenceShape, ClassGrowthShape, DominantClassShape, HEAP_VERSION, HeapHistogramShape,
@@ -69,8 +69,8 @@ pub(super) fn grown(paths: &[PathBuf], work: Option<f64>, format: Format) -> Res
     let growth = difference(&before, &after);
     let found = dominant(&growth);
     match format {
-        Format::Json => print_json(&shape(&growth, work))?,
-        Format::Table => print(&(text(&growth, work).join("\n") + "\n"))?,
+        Format::Json => print_json(&shape(&growth, &found, work))?,
+        Format::Table => print(&(text(&growth, &found, work).join("\n") + "\n"))?,
     }
     Ok(match found {
         Ok(found) if found.origin != Origin::Jdk => Exit::Found,
@@ -85,12 +85,15 @@ fn say_flaws(path: &Path, histogram: &ClassHistogram) {
     }
 }
 
-fn text(growth: &HistogramGrowth, work: Option<f64>) -> Vec<String> {
+/// The class that explains the growth, or why none does.
+type Found = Result<Dominant, NoDominant>;
+
+fn text(growth: &HistogramGrowth, found: &Found, work: Option<f64>) -> Vec<String> {
     let (grown, shrunk) = (human(growth.grown.0), human(growth.shrunk.0));
     let mut lines = vec![format!("Classes grew by {grown}, and others shrank by {shrunk}")];
     lines.push(String::new());
-    match dominant(growth) {
-        Ok(found) => lines.extend(wrap(&words(&found, growth, work), 0)),
+    match found {
+        Ok(found) => lines.extend(wrap(&words(found, growth, work), 0)),
         Err(none) => lines.extend(wrap(&format!("No class is named: {}.", none.reason()), 0)),
     }
     lines.push(String::new());
@@ -127,15 +130,14 @@ fn words(found: &Dominant, growth: &HistogramGrowth, work: Option<f64>) -> Strin
     )
 }
 
-fn shape(growth: &HistogramGrowth, work: Option<f64>) -> ClassDifferenceShape {
-    let found = dominant(growth);
+fn shape(growth: &HistogramGrowth, found: &Found, work: Option<f64>) -> ClassDifferenceShape {
     let reason = found.as_ref().err().map(|none| none.reason().to_owned());
     ClassDifferenceShape {
         version: HEAP_VERSION,
         grown_bytes: growth.grown.0,
         shrunk_bytes: growth.shrunk.0,
         complete: growth.complete,
-        dominant: found.ok().map(|found| dominant_shape(found, work)),
+        dominant: found.as_ref().ok().map(|found| dominant_shape(found, work)),
         reason,
         growth: growth
             .rows
@@ -150,15 +152,15 @@ fn shape(growth: &HistogramGrowth, work: Option<f64>) -> ClassDifferenceShape {
     }
 }
 
-fn dominant_shape(found: Dominant, work: Option<f64>) -> DominantClassShape {
+fn dominant_shape(found: &Dominant, work: Option<f64>) -> DominantClassShape {
     let count = found.instances_grown;
-    let tied = |tie: plimsoll_heap::Tie| HeapTypeShape {
-        kind: tie.class,
+    let tied = |tie: &plimsoll_heap::Tie| HeapTypeShape {
+        kind: tie.class.clone(),
         count: (tie.per_instance * count as f64).round() as u64,
         bytes: tie.bytes_grown.max(0) as u64,
     };
     DominantClassShape {
-        class: found.class,
+        class: found.class.clone(),
         origin: match found.origin {
             Origin::Application => "application",
             Origin::Library => "library",
@@ -168,7 +170,7 @@ fn dominant_shape(found: Dominant, work: Option<f64>) -> DominantClassShape {
         instances: count,
         own_share: found.own_share,
         group_share: found.group_share,
-        group: found.group.into_iter().map(tied).collect(),
+        group: found.group.iter().map(tied).collect(),
         per_work: work.map(|work| count as f64 / work),
     }
 }

@@ -30,8 +30,8 @@ pub(super) fn report(path: &Path, format: Format) -> Result<Exit, Failure> {
     }
     // Without a calendar, moments are counted from the start of the JVM.
     let runs = log.heap_series(Timestamp::from_secs(0));
-    let judged = runs.last().map(judge).transpose().map_err(Failure::failed)?;
-    let Some(judged) = judged else { return Ok(Exit::CannotTell) };
+    let last = runs.last().expect("a log that could be parsed tells of a collection, so of a run");
+    let judged = judge(last).map_err(Failure::failed)?;
     match format {
         Format::Json => print_json(&shape(&log, &runs, &judged))?,
         Format::Table => print(&(text(&log, &runs, &judged).join("\n") + "\n"))?,

@@ -19,7 +19,8 @@ pub(super) fn report(profile: &Profile, report: &ProfileReport) -> ProfileReport
         objects: report.objects,
         sampled_every: match profile.sampling {
             Sampling::Exact => Some(0),
-            Sampling::EveryBytes { .. } if report.unit != Unit::Bytes => Some(0),
+            // Goroutines are all counted, also where allocations are sampled.
+            Sampling::EveryBytes { .. } if report.measure == Measure::Goroutines => Some(0),
             Sampling::EveryBytes { period, .. } => Some(period.get()),
             Sampling::Unknown => None,
         },
@@ -27,7 +28,9 @@ pub(super) fn report(profile: &Profile, report: &ProfileReport) -> ProfileReport
         rejected: profile.rejected as u64,
         suspects: report.suspects.iter().map(|one| suspect(one, false)).collect(),
         places: report.places.iter().map(place).collect(),
+        places_left_out: report.places_left_out as u64,
         functions: report.functions.iter().map(function).collect(),
+        functions_left_out: report.functions_left_out as u64,
     }
 }
 
@@ -52,6 +55,7 @@ pub(super) fn difference(
         complete: profiles.iter().all(|profile| profile.complete),
         suspects: change.suspects.iter().map(|one| suspect(one, true)).collect(),
         growth: change.places.iter().map(grown).collect(),
+        growth_left_out: change.places_left_out as u64,
     }
 }
 

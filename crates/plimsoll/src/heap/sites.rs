@@ -57,7 +57,13 @@ pub(super) fn difference(
         Format::Json => print_json(&site_shapes::difference(&profiles, &change, work))?,
         Format::Table => print(&(change_text(&change, work).join("\n") + "\n"))?,
     }
-    Ok(if change.suspects.is_empty() { Exit::NothingWrong } else { Exit::Found })
+    Ok(if !change.suspects.is_empty() {
+        Exit::Found
+    } else if change.tells_what_is_held() {
+        Exit::NothingWrong
+    } else {
+        Exit::CannotTell
+    })
 }
 
 /// What is missing is said before what was found.
@@ -85,21 +91,23 @@ fn report_text(profile: &Profile, report: &ProfileReport) -> Vec<String> {
             "Nobody can be suspected: the profile tells what was allocated, and not what is held."
         };
         lines.push(nobody.into());
-    } else if report.measure != Measure::Goroutines {
+    } else {
         lines.extend(wrap(ONE_LOOK, 0));
     }
     if report.measure == Measure::Goroutines {
-        lines.extend(["Where goroutines are".into()]);
+        lines.extend([String::new(), "Where goroutines are".into()]);
         let rows = report.places.iter().take(ROWS).map(|place| {
             let [count, share, _, name, at] = row(place, amount);
             [count, share, name, at]
         });
         lines.extend(table(["count", "share", "place", "at"], &rows.collect::<Vec<_>>()));
+        lines.extend(left_out(report.places_left_out));
     } else {
         lines.extend([String::new(), "Who holds it".into()]);
         let rows = report.places.iter().take(ROWS).map(|place| row(place, amount));
         let headings = ["held", "share", "objects", "place", "allocated at"];
         lines.extend(table(headings, &rows.collect::<Vec<_>>()));
+        lines.extend(left_out(report.places_left_out));
     }
     let by = if profile.source == Source::Tracemalloc {
         "By line"
@@ -112,7 +120,13 @@ fn report_text(profile: &Profile, report: &ProfileReport) -> Vec<String> {
             [amount.signed(row.flat), amount.signed(row.cumulative), row.site.to_string()]
         });
     lines.extend(table(["flat", "cumulative", "function"], &rows.collect::<Vec<_>>()));
+    lines.extend(left_out(report.functions_left_out));
     lines
+}
+
+/// Said below a table of which not even `--format json` has all rows.
+fn left_out(rows: usize) -> Option<String> {
+    (rows > 0).then(|| format!("{} rows with less are left out", thousands(rows as u64)))
 }
 
 fn head(profile: &Profile, report: &ProfileReport) -> String {
@@ -168,13 +182,13 @@ fn accusation(number: usize, suspect: &SiteSuspect, amount: Amount, grown: bool)
 fn held(suspect: &SiteSuspect, amount: Amount) -> String {
     let mut text = amount.signed(suspect.value);
     if suspect.objects != 0 {
-        text.push_str(&format!(" in {} objects", thousands(suspect.objects.unsigned_abs())));
+        text.push_str(&format!(" in {} objects", Amount(Unit::Count).signed(suspect.objects)));
     }
     if suspect.error > 0 {
         text.push_str(&format!(", give or take {}", human(2 * suspect.error)));
     }
     if suspect.outside > 0 {
-        text.push_str(&format!(", and about {} outside of the heap", human(suspect.outside)));
+        text.push_str(&format!(", and at most {} outside of the heap", human(suspect.outside)));
     }
     text
 }
@@ -195,24 +209,43 @@ fn row(place: &SiteSuspect, amount: Amount) -> [String; 5] {
 fn change_text(change: &ProfileChange, work: Option<f64>) -> Vec<String> {
     let amount = Amount(change.unit);
     let grown = amount.signed(change.grown);
-    let what =
-        if change.measure == Measure::Goroutines { "The goroutines" } else { "What is held" };
+    let held = change.tells_what_is_held();
+    let what = if change.measure == Measure::Goroutines {
+        "The goroutines"
+    } else if held {
+        "What is held"
+    } else {
+        "What was allocated since the program began"
+    };
     let mut lines = vec![format!("{what} grew by {grown}"), String::new()];
     for (at, suspect) in change.suspects.iter().enumerate() {
         lines.extend(accusation(at + 1, suspect, amount, true));
     }
     if change.suspects.is_empty() {
-        lines.extend(["No place of the program's own grew by much.".into(), String::new()]);
+        let nobody = if held {
+            "No place of the program's own grew by much."
+        } else {
+            "Nobody can be blamed: the profiles tell what was allocated, and not what is held."
+        };
+        lines.extend([nobody.into(), String::new()]);
     }
     let rows = change.places.iter().take(ROWS).map(|(place, is_steady)| {
-        let [growth, share, objects, name, at] = row(place, amount);
-        let each = work
-            .map_or(String::new(), |work| format!(" ({:.2} each)", place.objects as f64 / work));
+        let [growth, share, _, name, at] = row(place, amount);
+        let per = |count: i64| {
+            work.map_or(String::new(), |work| format!(" ({:.2} each)", count as f64 / work))
+        };
+        // Goroutines are what is counted, and have no objects.
+        let count = if change.unit == Unit::Count { place.value } else { place.objects };
+        let counted = match count {
+            0 => "-".into(),
+            count => format!("{}{}", Amount(Unit::Count).signed(count), per(count)),
+        };
         let remark = if *is_steady || place.value <= 0 { "" } else { "not in every step" };
-        [growth, share, format!("{objects}{each}"), name, at, remark.into()]
+        [growth, share, counted, name, at, remark.into()]
     });
     let headings = ["growth", "share", "objects", "place", "allocated at", "remark"];
     lines.extend(table(headings, &rows.collect::<Vec<_>>()));
+    lines.extend(left_out(change.places_left_out));
     lines
 }
 

@@ -116,6 +116,78 @@ fn without_the_source_a_report_names_the_function_and_no_field() {
     assert!(text.contains("plimsoll heap diff FIRST SECOND"), "{text}");
 }
 
+/// A profile of so many goroutines that wait for a channel in one line.
+fn waiting(folder: &Path, count: u32) -> PathBuf {
+    let path = folder.join(format!("{count}.goroutine.txt"));
+    let text = format!(
+        "goroutine profile: total {count}\n{count} @ 0x1 0x2\n#\t0x1\truntime.chanrecv1+0x1\t\
+         /usr/lib/go/src/runtime/chan.go:1\n#\t0x2\tmain.work+0x1\t/nowhere/main.go:7\n"
+    );
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn goroutines_are_told_for_each_unit_of_work_and_with_what_one_look_cannot_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] = [waiting(folder.path(), 2000), waiting(folder.path(), 2500)];
+    let text = |args: &[&str], paths: &[&Path], exit| {
+        let output = plimsoll(args, paths);
+        assert_eq!(output.status.code(), Some(exit));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let one = text(&["report"], &[&before], 1);
+    assert!(one.contains("plimsoll heap diff FIRST SECOND"), "{one}");
+    let two = text(&["diff", "--work", "1000"], &[&before, &after], 1);
+    assert!(two.contains("500 (0.50 each)"), "{two}");
+    let less = text(&["diff", "--work", "1000"], &[&after, &before], 0);
+    assert!(less.contains("-500 (-0.50 each)"), "{less}");
+}
+
+/// A profile in pprof's protobuf: one sample of `alloc_space` in `main.serve`.
+fn alloc_only(bytes: u64) -> Vec<u8> {
+    let varint = |mut value: u64| {
+        let mut out = Vec::new();
+        while value > 127 {
+            out.push(value as u8 | 128);
+            value >>= 7;
+        }
+        out.push(value as u8);
+        out
+    };
+    let number = |field: u64, value: u64| [varint(field << 3), varint(value)].concat();
+    let message = |field: u64, inside: &[u8]| {
+        [varint(field << 3 | 2), varint(inside.len() as u64), inside.to_vec()].concat()
+    };
+    let sample = [number(1, 1), number(2, bytes)].concat();
+    let location = [number(1, 1), message(4, &[number(1, 1), number(2, 7)].concat())].concat();
+    let function = [number(1, 1), number(2, 3)].concat();
+    let texts = ["", "alloc_space", "bytes", "main.serve"].map(|text| message(6, text.as_bytes()));
+    let parts = [
+        message(1, &[number(1, 1), number(2, 2)].concat()),
+        message(2, &sample),
+        message(4, &location),
+        message(5, &function),
+    ];
+    [parts.concat(), texts.concat()].concat()
+}
+
+#[test]
+fn profiles_of_what_was_allocated_accuse_nobody_and_cannot_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let look = |name: &str, kib: u64| {
+        let path = folder.path().join(name);
+        fs::write(&path, alloc_only(kib << 10)).unwrap();
+        path
+    };
+    let [before, after] = [look("a.pb", 1 << 10), look("b.pb", 1 << 20)];
+    let found = json(&["diff"], &[&before, &after], 3);
+    assert_eq!(
+        (found["measure"].as_str(), found["suspects"].as_array().unwrap().len()),
+        (Some("alloc_space"), 0)
+    );
+}
+
 /// Rows of `go tool pprof -top`: flat and cumulative bytes by function.
 fn pprof_top(profile: &Path) -> BTreeMap<String, [i64; 2]> {
     let all = ["-top", "-unit=B", "-nodecount=100000", "-nodefraction=0", "-edgefraction=0"];

@@ -5,7 +5,9 @@ use super::*;
 /// The line with `HERE` makes the value.
 fn step(file: &str, source: &str) -> Step {
     let line = source.lines().position(|line| line.contains("HERE")).unwrap() as u32 + 1;
-    Step::of(&Listing::read(file, source).unwrap(), line).unwrap()
+    let listing = Listing::read(file, source).unwrap();
+    let body = Body::of(&listing, listing.function_at(line).unwrap());
+    Step::of(&listing, &body, line).unwrap()
 }
 
 fn check(file: &str, source: &str, want: Goes) {
@@ -95,4 +97,37 @@ fn a_wait_names_its_channel() {
     check("case job, ok := <-w.jobs:", Some("jobs"));
     check("x := 3", None);
     assert_eq!(sends_on("w.answers <- answer").as_deref(), Some("answers"));
+}
+
+#[test]
+fn what_the_function_closes_or_reads_out_is_not_open() {
+    let check = |file: &str, source: &str, want| {
+        let step = step(file, source);
+        assert_eq!(step.is_opened, want, "{source}");
+    };
+    let go = |close: &str| {
+        format!(
+            "func f(db *sql.DB, q string) {{\n\trows, err := db.Query(q) // HERE\n{close}\tuse(rows)\n}}"
+        )
+    };
+    check("a.go", &go(""), true);
+    check("a.go", &go("\tdefer rows.Close()\n"), false);
+    check("a.go", &go("\tdefer func() { _ = rows.Close() }()\n"), false);
+    check("a.go", &go("\trows.Close()\n"), false);
+    check("a.go", &go("\tif err != nil {\n\t\trows.Close()\n\t}\n"), true);
+    let python = |line: &str| format!("def f(k, q):\n    {line}  # HERE\n    return k\n");
+    check("a.py", &python("c = db.execute(q)"), true);
+    check("a.py", &python("with open(q) as c:"), false);
+    check("a.py", &python("CACHE[k] = db.execute(q).fetchall()"), false);
+    check("a.py", &python("text = open(q).read()"), false);
+}
+
+#[test]
+fn a_name_that_begins_like_a_keyword_is_a_name() {
+    let body = |line: &str| format!("def f(self, n):\n    {line}  # HERE\n");
+    check("a.py", &body("returns[n] = Order(n)"), Goes::Into(way("returns")));
+    check("a.py", &body("yields.append(Order(n))"), Goes::Into(way("yields")));
+    check("a.py", &body("return Order(n)"), Goes::Back);
+    check("a.py", &body("return"), Goes::Back);
+    check("a.py", &body("yield(Order(n))"), Goes::Back);
 }

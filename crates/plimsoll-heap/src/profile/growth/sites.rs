@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::super::unsample::variance;
-use super::super::{Frame, Profile, Sampling};
+use super::super::{Frame, FrameKey, NameId, Profile, Sampling};
 use super::{Granularity, Site};
 
 /// Sums over samples.
@@ -32,19 +32,41 @@ pub(in crate::profile) struct SiteTotals {
     pub(in crate::profile) cumulative: Totals,
 }
 
+/// A site as numbers that are the same in all profiles that are compared, in the order of what
+/// they stand for; 0 where something is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::profile) struct SiteKey {
+    function: u32,
+    file: u32,
+    line: u32,
+    module: u32,
+    address: u64,
+}
+
+/// One site, and a frame of the profile that is in it; none where samples have no stack.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::profile) struct SiteRow {
+    pub(in crate::profile) key: SiteKey,
+    pub(in crate::profile) frame: Option<u32>,
+    pub(in crate::profile) totals: SiteTotals,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(in crate::profile) struct ProfileTotals {
     pub(in crate::profile) total: Totals,
-    pub(in crate::profile) sites: HashMap<Site, SiteTotals>,
+    pub(in crate::profile) sites: Vec<SiteRow>,
 }
 
+/// `ranks` are those of the profile's names.
 pub(in crate::profile) fn totals(
     profile: &Profile,
     column: usize,
     granularity: Granularity,
+    ranks: &[u32],
 ) -> ProfileTotals {
-    let sites = Sites::of(profile, granularity);
-    let mut of_site = vec![SiteTotals::default(); sites.names.len()];
+    let sites = Sites::of(profile, granularity, ranks);
+    let allocating = sites.allocating(profile);
+    let mut of_site = vec![SiteTotals::default(); sites.keys.len()];
     let mut of_node = vec![Totals::default(); profile.nodes.len()];
     let mut total = Totals::default();
     let mut without_stack = Totals::default();
@@ -53,7 +75,7 @@ pub(in crate::profile) fn totals(
         total.add(&found);
         if let Some(leaf) = profile.stacks[sample] {
             of_node[leaf as usize].add(&found);
-            of_site[sites.allocating(profile, leaf) as usize].own.add(&found);
+            of_site[allocating[leaf as usize] as usize].own.add(&found);
         } else {
             without_stack.add(&found);
         }
@@ -68,13 +90,20 @@ pub(in crate::profile) fn totals(
     sites.each_outermost(profile, |node, site| {
         of_site[site as usize].cumulative.add(&of_node[node])
     });
-    let mut named: HashMap<Site, SiteTotals> = sites.names.into_iter().zip(of_site).collect();
+    let row = |((key, frame), totals)| SiteRow { key, frame: Some(frame), totals };
+    let mut rows: Vec<SiteRow> = sites.keys.into_iter().zip(of_site).map(row).collect();
     if without_stack != Totals::default() {
-        let entry = named.entry(Site::default()).or_default();
-        entry.own.add(&without_stack);
-        entry.cumulative.add(&without_stack);
+        let nowhere = SiteKey::default();
+        let totals = SiteTotals { own: without_stack, cumulative: without_stack };
+        match rows.iter_mut().find(|row| row.key == nowhere) {
+            Some(row) => {
+                row.totals.own.add(&without_stack);
+                row.totals.cumulative.add(&without_stack);
+            }
+            None => rows.push(SiteRow { key: nowhere, frame: None, totals }),
+        }
     }
-    ProfileTotals { total, sites: named }
+    ProfileTotals { total, sites: rows }
 }
 
 pub(in crate::profile) fn sampled(profile: &Profile, sample: usize, column: usize) -> Totals {
@@ -94,40 +123,43 @@ pub(in crate::profile) fn sampled(profile: &Profile, sample: usize, column: usiz
 
 /// The sites of a profile, numbered.
 struct Sites {
-    names: Vec<Site>,
+    /// With the first frame that is in it.
+    keys: Vec<(SiteKey, u32)>,
     of_frame: Vec<u32>,
     in_allocator: Vec<bool>,
 }
 
 impl Sites {
-    fn of(profile: &Profile, granularity: Granularity) -> Self {
-        let mut ids: HashMap<Site, u32> = HashMap::new();
-        let mut sites = Self { names: Vec::new(), of_frame: Vec::new(), in_allocator: Vec::new() };
-        for frame in 0..profile.frames.len() {
-            let frame = profile.frame(frame as u32);
-            let site = site(&frame, granularity);
-            let next = sites.names.len() as u32;
-            let id = *ids.entry(site).or_insert_with_key(|site| {
-                sites.names.push(site.clone());
-                next
-            });
+    fn of(profile: &Profile, granularity: Granularity, ranks: &[u32]) -> Self {
+        let mut ids: HashMap<SiteKey, u32> = HashMap::new();
+        let in_allocator = in_allocator(profile);
+        let mut sites = Self { keys: Vec::new(), of_frame: Vec::new(), in_allocator };
+        for (frame, key) in profile.frames.iter().enumerate() {
+            let key = SiteKey::of(key, ranks, granularity);
+            let next = sites.keys.len() as u32;
+            let id = *ids.entry(key).or_insert(next);
+            if id == next {
+                sites.keys.push((key, frame as u32));
+            }
             sites.of_frame.push(id);
-            sites.in_allocator.push(is_allocator(&frame));
         }
         sites
     }
 
-    /// The site of the innermost frame that is not the allocator's; of the leaf where all are.
-    fn allocating(&self, profile: &Profile, leaf: u32) -> u32 {
-        let mut node = profile.nodes[leaf as usize];
-        let innermost = node.frame;
-        while self.in_allocator[node.frame as usize] {
-            match node.caller {
-                Some(caller) => node = profile.nodes[caller as usize],
-                None => return self.of_frame[innermost as usize],
-            }
+    /// For each node, the site of the innermost frame that is not the allocator's; its own where
+    /// all are.
+    fn allocating(&self, profile: &Profile) -> Vec<u32> {
+        const ALL: u32 = u32::MAX;
+        let mut found: Vec<u32> = Vec::with_capacity(profile.nodes.len());
+        for node in &profile.nodes {
+            let above = node.caller.map_or(ALL, |caller| found[caller as usize]);
+            let in_allocator = self.in_allocator[node.frame as usize];
+            found.push(if in_allocator { above } else { self.of_frame[node.frame as usize] });
         }
-        self.of_frame[node.frame as usize]
+        for (site, node) in found.iter_mut().zip(&profile.nodes).filter(|(site, _)| **site == ALL) {
+            *site = self.of_frame[node.frame as usize];
+        }
+        found
     }
 
     /// Visits each node that has its site nowhere above it.
@@ -145,7 +177,7 @@ impl Sites {
                 None => walk.push((index as u32, false)),
             }
         }
-        let mut above = vec![0_u32; self.names.len()];
+        let mut above = vec![0_u32; self.keys.len()];
         while let Some((node, done)) = walk.pop() {
             let site = self.of_frame[nodes[node as usize].frame as usize];
             if done {
@@ -166,22 +198,36 @@ impl Sites {
     }
 }
 
-fn site(frame: &Frame<'_>, granularity: Granularity) -> Site {
+impl SiteKey {
+    pub(in crate::profile) fn of(
+        frame: &FrameKey,
+        ranks: &[u32],
+        granularity: Granularity,
+    ) -> Self {
+        let name = |id: Option<NameId>| id.map_or(0, |NameId(id)| ranks[id as usize] + 1);
+        let (function, file) = (name(frame.function), name(frame.file));
+        if frame.function.is_none() && frame.file.is_none() {
+            let (module, address) = (name(frame.module), frame.address);
+            return Self { module, address, ..Self::default() };
+        }
+        let by_function = granularity == Granularity::Function && frame.function.is_some();
+        let (file, line) = if by_function { (0, 0) } else { (file, frame.line) };
+        Self { function, file, line, ..Self::default() }
+    }
+}
+
+/// The site of a frame, in words.
+pub(in crate::profile) fn site(frame: &Frame<'_>, granularity: Granularity) -> Site {
     let owned = |name: Option<&str>| name.map(str::to_owned);
-    let whole = Site {
-        function: owned(frame.function),
-        file: owned(frame.file),
-        line: frame.line,
-        module: None,
-        address: 0,
-    };
     if frame.function.is_none() && frame.file.is_none() {
         return Site { module: owned(frame.module), address: frame.address, ..Site::default() };
     }
+    let function = owned(frame.function);
     match granularity {
-        Granularity::Line => whole,
-        Granularity::Function if frame.function.is_some() => Site { file: None, line: 0, ..whole },
-        Granularity::Function => whole,
+        Granularity::Function if function.is_some() => Site { function, ..Site::default() },
+        Granularity::Function | Granularity::Line => {
+            Site { function, file: owned(frame.file), line: frame.line, ..Site::default() }
+        }
     }
 }
 
@@ -204,11 +250,25 @@ const ALLOCATORS: [&str; 12] = [
     "operator new",
 ];
 
-fn is_allocator(frame: &Frame<'_>) -> bool {
-    if let Some(function) = frame.function {
-        let bare = function.split('(').next().unwrap_or_default().trim_end_matches("[]");
-        return ALLOCATORS.contains(&bare) || bare.starts_with("je_") || bare.starts_with("tc_");
-    }
-    let file = frame.module.and_then(|module| module.rsplit('/').next()).unwrap_or_default();
-    ALLOCATOR_FILES.iter().any(|name| file.starts_with(name))
+/// By frame. Each name is looked through once, however many frames have it.
+fn in_allocator(profile: &Profile) -> Vec<bool> {
+    let mut functions: HashMap<NameId, bool> = HashMap::new();
+    let mut modules: HashMap<NameId, bool> = HashMap::new();
+    let found = profile.frames.iter().enumerate().map(|(at, key)| {
+        let frame = profile.frame(at as u32);
+        if let Some((id, function)) = key.function.zip(frame.function) {
+            return *functions.entry(id).or_insert_with(|| is_allocator(function));
+        }
+        let Some((id, module)) = key.module.zip(frame.module) else { return false };
+        *modules.entry(id).or_insert_with(|| {
+            let file = module.rsplit('/').next().unwrap_or_default();
+            ALLOCATOR_FILES.iter().any(|name| file.starts_with(name))
+        })
+    });
+    found.collect()
+}
+
+fn is_allocator(function: &str) -> bool {
+    let bare = function.split('(').next().unwrap_or_default().trim_end_matches("[]");
+    ALLOCATORS.contains(&bare) || bare.starts_with("je_") || bare.starts_with("tc_")
 }

@@ -42,17 +42,31 @@ impl Function {
 impl Listing {
     /// The function that a line stands in, the innermost of them in Python.
     pub(in crate::profile) fn function_at(&self, line: u32) -> Option<Function> {
+        self.function(self.function_start(line)?)
+    }
+
+    /// The line in which the function begins that a line stands in.
+    pub(in crate::profile) fn function_start(&self, line: u32) -> Option<u32> {
+        if self.language == Language::Python {
+            let above = std::iter::successors(self.statement_start(line), |at| self.outer(*at));
+            let mut near = above.skip(1).take_while(|at| line - at <= LINES_MAX);
+            return near.find(|at| is_def(self.line(*at).trim_start()));
+        }
+        let above = (line.saturating_sub(LINES_MAX).max(1)..=line).rev();
+        let mut above = above.take_while(|at| *at == line || self.line(*at) != "}");
+        above.find(|at| self.line(*at).starts_with("func "))
+    }
+
+    /// The function that begins in a line.
+    pub(in crate::profile) fn function(&self, first: u32) -> Option<Function> {
         match self.language {
-            Language::Go => self.go_function(line),
-            Language::Python => self.python_function(line),
+            Language::Go => self.go_function(first),
+            Language::Python => self.python_function(first),
         }
     }
 
     /// Code is taken as `gofmt` leaves it: functions begin and end at the margin.
-    fn go_function(&self, line: u32) -> Option<Function> {
-        let above = (line.saturating_sub(LINES_MAX).max(1)..=line).rev();
-        let mut above = above.take_while(|at| *at == line || self.line(*at) != "}");
-        let first = above.find(|at| self.line(*at).starts_with("func "))?;
+    fn go_function(&self, first: u32) -> Option<Function> {
         let mut below = first..first + LINES_MAX;
         let last = if self.line(first).ends_with('}') {
             first
@@ -79,49 +93,27 @@ impl Listing {
     }
 
     /// Blocks are told by how far they are set in.
-    fn python_function(&self, line: u32) -> Option<Function> {
-        let mut inside = self.indent(self.statement_start(line)?)?;
-        let above = (line.saturating_sub(LINES_MAX).max(1)..line).rev();
-        let mut first = None;
-        for at in above {
-            let Some(indent) = self.indent(at).filter(|indent| *indent < inside) else { continue };
-            let text = self.line(at).trim_start();
-            if text.starts_with([')', ']', '}']) {
-                continue;
-            }
-            inside = indent;
-            if is_def(text) {
-                first = Some(at);
-                break;
-            }
-        }
-        let first = first?;
-        let of = self.statements(first, first + LINES_MAX).into_iter().next()?;
+    fn python_function(&self, first: u32) -> Option<Function> {
+        let inside = self.indent(first)?;
+        let of = self.statement(first, first + LINES_MAX);
         let head = of.text.trim_start_matches("async ").strip_prefix("def ")?;
         let (name, _) = head.split_once('(')?;
         let last = self.end_of_block(of.last, inside);
-        let parameters = super::argument_lists(&of.text, name).into_iter().next();
+        let parameters = super::argument_lists(&of.text, name).next();
         let parameters = parameters.unwrap_or_default().into_iter().map(parameter).collect();
-        let class = self.class_around(first, inside);
+        let class = self.class_around(first);
         let receiver = class.as_ref().map(|_| "self".to_owned());
         Some(Function { name: name.to_owned(), class, receiver, parameters, first, last })
     }
 
     /// The lines of a class of Python, from 1.
     pub(in crate::profile) fn class_lines(&self, class: &str) -> Option<(u32, u32)> {
-        let is_head = |line: &String| {
-            let name = line.trim_start().strip_prefix("class ");
-            let name = name.and_then(|name| name.split(['(', ':', '[']).next());
-            name.is_some_and(|name| name.trim() == class)
-        };
-        let first = self.lines.iter().position(is_head)? as u32 + 1;
+        let first = self.module().class(class)?;
         Some((first, self.end_of_block(first, self.indent(first)?)))
     }
 
-    fn class_around(&self, line: u32, indent: usize) -> Option<String> {
-        let above = (1..line).rev();
-        let outer = above.filter(|at| self.indent(*at).is_some_and(|of| of < indent));
-        let text = outer.map(|at| self.line(at).trim_start()).next()?;
+    fn class_around(&self, line: u32) -> Option<String> {
+        let text = self.line(self.outer(line)?).trim_start();
         let name = text.strip_prefix("class ")?.split(['(', ':', '[']).next()?;
         Some(name.trim().to_owned())
     }
@@ -135,7 +127,7 @@ impl Listing {
     }
 
     fn end_of_block(&self, head: u32, indent: usize) -> u32 {
-        let end = (self.lines.len() as u32).min(head.saturating_add(LINES_MAX));
+        let end = self.line_count().min(head.saturating_add(LINES_MAX));
         let mut line = head + 1;
         while line <= end && self.indent(line).is_none_or(|of| of > indent) {
             // Continuation lines may be set in less than what they continue.

@@ -13,15 +13,14 @@ pub(in crate::profile) struct Target {
     pub(in crate::profile) is_indexed: bool,
 }
 
-/// The lines of a source without comments, with texts emptied to `""`.
-pub(super) fn bare(source: &str, language: Language, line_max: usize) -> Vec<String> {
+/// The lines of a source without comments, with texts emptied to `""`. Of a long line only so many
+/// bytes are kept; a text that ends behind them ends all the same.
+pub(super) fn bare(source: &str, language: Language, line_max: usize, mut keep: impl FnMut(&str)) {
     let mut open: Option<&'static str> = None;
-    let mut lines = Vec::new();
     for line in source.lines() {
-        let end = line.floor_char_boundary(line_max.min(line.len()));
-        lines.push(bare_line(&line[..end], language, &mut open));
+        let bare = bare_line(line, language, &mut open);
+        keep(bare[..bare.floor_char_boundary(line_max.min(bare.len()))].trim_end());
     }
-    lines
 }
 
 /// Marks that begin and end a text. Longer ones first.
@@ -206,27 +205,42 @@ fn matching(text: &str) -> Option<usize> {
 /// Who is called, and with what, where a text is a call and nothing else.
 pub(in crate::profile) fn call(text: &str) -> Option<(Vec<String>, &str)> {
     let text = text.trim();
-    let open = text.char_indices().find(|(at, c)| {
-        *c == '(' && matching(&text[*at..]).is_some_and(|end| at + end + 1 == text.len())
-    })?;
-    let callee = place(&text[..open.0]).filter(|callee| !callee.is_indexed)?;
-    Some((callee.path, &text[open.0 + 1..text.len() - 1]))
+    let mut open = Vec::new();
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' | '[' | '{' => open.push((at, c)),
+            ')' | ']' | '}' => last = open.pop().map(|opened| (opened, at)),
+            _ => {}
+        }
+    }
+    let ((start, '('), end) = last? else { return None };
+    if end + 1 != text.len() {
+        return None;
+    }
+    let callee = place(&text[..start]).filter(|callee| !callee.is_indexed)?;
+    Some((callee.path, &text[start + 1..end]))
 }
+
+/// What follows the call whose arguments a text begins with, bracket included.
+pub(in crate::profile) fn after_arguments(text: &str) -> &str {
+    matching(text).map_or("", |end| &text[end + 1..])
+}
+
+/// Calls of one function in one statement that are looked at.
+const CALLS_MAX: usize = 16;
 
 /// The arguments of each call of a function in a text.
 pub(in crate::profile) fn argument_lists<'a>(
     text: &'a str,
     function: &'a str,
-) -> Vec<Vec<&'a str>> {
+) -> impl Iterator<Item = Vec<&'a str>> {
     let calls = text.match_indices(function).filter_map(|(at, _)| {
         let before = text[..at].chars().next_back();
         let rest = &text[at + function.len()..];
-        if before.is_some_and(is_name) || !rest.starts_with('(') {
-            return None;
-        }
-        Some(listed(&rest[1..matching(rest)?]))
+        (!before.is_some_and(is_name) && rest.starts_with('(')).then_some(rest)
     });
-    calls.collect()
+    calls.take(CALLS_MAX).filter_map(|rest| Some(listed(&rest[1..matching(rest)?])))
 }
 
 #[cfg(test)]
@@ -236,7 +250,9 @@ mod tests {
     #[test]
     fn texts_and_comments_are_left_out() {
         let check = |line: &str, language, want: &str| {
-            assert_eq!(bare(line, language, 1000).join("|"), want);
+            let mut found = Vec::new();
+            bare(line, language, 1000, |line| found.push(line.to_owned()));
+            assert_eq!(found.join("|"), want);
         };
         check("a = \"x = (\" // b", Language::Go, "a = \"\"");
         check("a := `(\n[`; b", Language::Go, "a := \"|\"; b");
@@ -271,7 +287,13 @@ mod tests {
         let (callee, arguments) = call("self.seen.append(f(1))").unwrap();
         assert_eq!((callee.join("."), arguments), ("self.seen.append".into(), "f(1)"));
         assert_eq!(call("(a if b else c)(d)"), None);
-        assert_eq!(argument_lists("x = text(\"\", 1) + my_text(2)", "text"), [vec!["\"\"", "1"]]);
+        assert_eq!(call("f(a) + g(b)"), None);
+        assert_eq!(call("f(a))"), None);
+        // By the square of its length this would take minutes.
+        assert_eq!(call(&"f(".repeat(500_000)), None);
+        let lists: Vec<_> = argument_lists("x = text(\"\", 1) + my_text(2)", "text").collect();
+        assert_eq!(lists, [vec!["\"\"", "1"]]);
+        assert_eq!(after_arguments("(a, (b)).c"), ".c");
     }
 
     #[test]

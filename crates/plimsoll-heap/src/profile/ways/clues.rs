@@ -4,21 +4,11 @@
 //! As all reading of sources here: text, no types, and no answer where it is not plain.
 
 use super::super::flow::{Goes, Step, received, sends_on};
-use super::super::listing::{Language, Listing, assignment, mentions, place, uses};
+use super::super::listing::{
+    Language, Listing, assignment, caches_without_limit, mentions, place, uses,
+};
 
 impl Listing {
-    /// Whether a name of the module holds something of its own for each thread.
-    pub(super) fn is_thread_local(&self, name: &str) -> bool {
-        const KINDS: [&str; 3] = ["threading.local(", "local(", "ContextVar("];
-        self.of_module().filter(|line| line.contains(name)).any(|line| {
-            let told = assignment(line, self.language);
-            told.is_some_and(|(targets, value)| {
-                let value = value.rsplit_once("contextvars.").map_or(value, |(_, value)| value);
-                targets.contains(&name) && KINDS.iter().any(|kind| value.starts_with(kind))
-            })
-        })
-    }
-
     /// The field by which objects of a class keep what is given themselves to keep, and the line
     /// that says so: they refer to each other.
     pub(super) fn cycle(&self, class: &str) -> Option<(String, u32)> {
@@ -66,38 +56,26 @@ impl Listing {
     }
 }
 
+/// Decorators of one function that are looked at.
+const DECORATORS_MAX: usize = 16;
+
 /// The name under which results of a function are kept without a limit, by the library.
 pub(super) fn unlimited_cache(listing: &Listing, step: &Step) -> Option<String> {
     if listing.language != Language::Python || step.goes != Goes::Back {
         return None;
     }
     let function = &step.function;
-    let mut above = (1..function.first).rev().map(|number| listing.line(number).trim());
-    let mut above = above.by_ref().map_while(|line| line.strip_prefix('@'));
+    let above = (1..function.first).rev().take(DECORATORS_MAX);
+    let mut above = above.map_while(|number| listing.line(number).trim().strip_prefix('@'));
     if above.any(caches_without_limit) {
         return Some(function.name.clone());
     }
-    let given = format!("({})", function.name);
-    listing.of_module().filter(|line| line.ends_with(&given)).find_map(|line| {
-        let (targets, value) = assignment(line, listing.language)?;
-        let name = targets.first().map(|name| (*name).to_owned());
-        name.filter(|_| caches_without_limit(value))
-    })
-}
-
-/// Whether a decorator keeps every result.
-fn caches_without_limit(decorator: &str) -> bool {
-    let name = decorator.split('(').next().unwrap_or_default();
-    let has_no_limit = ["(maxsize=None", "(None"].iter().any(|given| decorator.contains(given));
-    match name.trim_start_matches("functools.") {
-        "cache" => true,
-        "lru_cache" => has_no_limit,
-        _ => false,
-    }
+    listing.module().kept_results(&function.name).map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::flow::Body;
     use super::*;
 
     fn python(source: &str) -> Listing {
@@ -105,24 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn only_decorators_without_a_limit_keep_everything() {
-        let check = |decorator: &str, want| {
-            assert_eq!(caches_without_limit(decorator), want, "{decorator}")
-        };
-        check("functools.lru_cache(maxsize=None)", true);
-        check("lru_cache(None)", true);
-        check("cache", true);
-        check("functools.lru_cache(maxsize=1000)", false);
-        check("lru_cache", false);
-        check("functools.cached_property", false);
-        check("app.cache(60)", false);
-    }
-
-    #[test]
     fn results_that_the_library_keeps_are_told_by_the_name_that_they_are_asked_by() {
         let check = |source: &str, line, want: Option<&str>| {
             let listing = python(source);
-            let step = Step::of(&listing, line).unwrap();
+            let body = Body::of(&listing, listing.function_at(line).unwrap());
+            let step = Step::of(&listing, &body, line).unwrap();
             assert_eq!(unlimited_cache(&listing, &step).as_deref(), want, "{source}");
         };
         let body = "def f(n):\n    return bytes(n)\n";
@@ -141,7 +106,7 @@ mod tests {
              \x20       self.of = of\n        self.part = Part(self, 3)\n        self.n = f(self.of)\n\
              class L:\n    def __init__(self):\n        self.first = self.last = None\n",
         );
-        assert!(listing.is_thread_local("HERE") && !listing.is_thread_local("A"));
+        assert!(listing.module().is_thread_local("HERE") && !listing.module().is_thread_local("A"));
         assert_eq!(listing.cycle("A"), Some(("part".into(), 6)));
         assert_eq!(listing.cycle("L"), None);
         assert_eq!(listing.other_end("L", "last").as_deref(), Some("first"));
